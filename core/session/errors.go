@@ -1,0 +1,102 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// What can go wrong. Use errors.Is; what a function returns is usually wrapped in an *Error, with its cause.
+var (
+	// ErrNotFound says that the store has no such session: it never existed, or it expired or was destroyed. From a
+	// commit it says that the session ended while the request was running, so its changes were refused.
+	ErrNotFound = errors.New("session not found")
+	// ErrExists is a Handler's answer to the creation of a session whose id is taken.
+	ErrExists = errors.New("session exists already")
+	// ErrConflict says that somebody else changed the session and this change could not be laid over theirs.
+	ErrConflict = errors.New("session was changed by another request")
+	// ErrUnavailable says that the store could not be asked, or gave no usable answer. It never means that the
+	// session is absent.
+	ErrUnavailable = errors.New("session store unavailable")
+	// ErrTooLarge says that the session exceeds Options.MaxBytes or what the store takes. The stored data is intact.
+	ErrTooLarge = errors.New("session too large")
+	// ErrCorrupt says that what is stored, or a value in it, cannot be decoded.
+	ErrCorrupt = errors.New("session data corrupt")
+	// ErrClosed says that the Manager or the store was closed.
+	ErrClosed = errors.New("session store closed")
+	// ErrReadOnly says that a session that was asked for with ReadOnly was to be changed.
+	ErrReadOnly = errors.New("session is read-only in this request")
+	// ErrCommitted says that a session was to be changed, or first asked for, after its commit, which happens before the first
+	// byte of the response leaves.
+	ErrCommitted = errors.New("session is committed already: use it before the response starts")
+	// ErrNoMiddleware says that the context carries no session of this Manager.
+	ErrNoMiddleware = errors.New("no session in this context: is the session middleware on this route, and is it this manager's?")
+)
+
+// Error is what the functions of this package return: the operation that failed and why. Its text holds no id, no
+// URL and no credential.
+type Error struct {
+	Op  string // what was attempted: "read", "commit", "destroy", "set", ...
+	Err error
+}
+
+// Error returns the operation and the cause in one line.
+func (e *Error) Error() string { return "session: " + e.Op + ": " + e.Err.Error() }
+
+// Unwrap returns the cause, for errors.Is and errors.As.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ConflictError is ErrConflict, or ErrExists for a creation, together with the record that is stored.
+type ConflictError struct {
+	Err    error  // ErrConflict or ErrExists
+	Newest Record // what is stored; it belongs to the caller
+}
+
+// Error returns the text of the sentinel.
+func (e *ConflictError) Error() string { return e.Err.Error() }
+
+// Unwrap returns ErrConflict or ErrExists.
+func (e *ConflictError) Unwrap() error { return e.Err }
+
+// StatusCode is the HTTP status that fits an error of this package:
+//
+//   - 503 Service Unavailable when the store gave no answer or somebody else was always faster: trying again may help;
+//   - 409 Conflict when the session ended while the request was running;
+//   - 500 Internal Server Error when the program itself is wrong: too large, cannot be encoded, used at the wrong time.
+//
+// It is 200 for nil.
+func StatusCode(err error) int {
+	switch {
+	case err == nil:
+		return http.StatusOK
+	case errors.Is(err, ErrNotFound):
+		return http.StatusConflict
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrConflict), errors.Is(err, ErrClosed),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// wrap gives err its operation, once.
+func wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*Error](err); ok {
+		return err
+	}
+	return &Error{Op: op, Err: err}
+}
+
+// known reports whether err is one of the answers that the contract knows. Anything else a Handler returns counts as
+// ErrUnavailable: an unforeseen error must never open or empty a session.
+func known(err error) bool {
+	for _, sentinel := range []error{ErrNotFound, ErrExists, ErrConflict, ErrUnavailable, ErrTooLarge, ErrCorrupt, ErrClosed} {
+		if errors.Is(err, sentinel) {
+			return true
+		}
+	}
+	return false
+}

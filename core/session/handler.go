@@ -1,0 +1,71 @@
+package session
+
+import "context"
+
+// Handler stores sessions. It is the contract between this package and a backend, and has the four verbs of PHP's
+// save handlers, made safe for many servers: read, write, destroy, gc.
+//
+// Rules for every method:
+//
+//   - Methods are safe for concurrent use by many goroutines, and a store may be shared by many processes.
+//   - A method returns promptly when ctx ends. It never outlives its caller by more than the time one system call takes.
+//   - A Handler neither keeps nor aliases a byte slice that it was given, and what it returns is the caller's to keep
+//     and to change.
+//   - A store that cannot be reached, refuses, or answers nonsense is ErrUnavailable, wrapped together with its cause:
+//     fmt.Errorf("%w: %w", ErrUnavailable, cause). Unavailable is never absent: ErrNotFound is returned only when the
+//     store answered and has no such session.
+//   - Errors name no id, no URL, no credential.
+//   - Each method is idempotent: the Manager may repeat a call whose reply was lost.
+//   - After Close (if the Handler is an io.Closer) every method returns ErrClosed.
+//
+// Package sessiontest turns these rules into tests; run them against every Handler.
+type Handler interface {
+	// Read returns the record stored under id. The error is ErrNotFound when the session is absent, expired or
+	// destroyed, and ErrCorrupt when something is there that is not a Record.
+	Read(ctx context.Context, id ID) (Record, error)
+
+	// Write stores rec under id in one atomic step. prev tells what the caller believes to be stored:
+	//
+	//   - The stored version is rec.Version already: this very write was applied before and only its reply was lost.
+	//     Write returns nil and changes nothing.
+	//   - prev is zero, a creation: nothing may be stored under id, else ErrExists.
+	//   - prev is set, a change: a record must be alive under id and have exactly that version. Nothing alive is
+	//     ErrNotFound, another version is ErrConflict.
+	//
+	// So a late write can neither bring a destroyed session back nor overwrite what somebody else has stored. When a
+	// write is refused the stored record stays as it is. A Handler that has the winning record at hand returns it in
+	// a *ConflictError, which saves the caller a read.
+	//
+	// The store forgets the record by itself at rec.Deadline, at the latest when GC runs. A record whose deadline has
+	// passed is not stored: Write returns ErrNotFound. A record that is too large for the store is ErrTooLarge, and
+	// what was stored before stays intact.
+	Write(ctx context.Context, id ID, rec Record, prev Version) error
+
+	// Destroy removes the session. From its return on, Read under id is ErrNotFound, and a Write that expects the
+	// session to exist is ErrNotFound. A session that is not there is no error.
+	Destroy(ctx context.Context, id ID) error
+
+	// GC removes up to limit expired sessions and tells how many it removed; fewer than limit means that nothing is
+	// left to do for now. Several processes may run it at once. A store that expires by itself returns 0, nil.
+	GC(ctx context.Context, limit int) (removed int, err error)
+}
+
+// Toucher is an optional capability of a Handler: to keep a session alive without rewriting its data.
+//
+// Without it the Manager keeps a session alive by writing the record again under a new version, which costs the
+// transfer of the whole record.
+type Toucher interface {
+	// Touch sets rec.Seen and the deadline that follows from it on the stored record, provided that its version is
+	// rec.Version. A record that has another version by now was kept alive by whoever wrote it: Touch returns nil and
+	// changes nothing. Nothing alive under id is ErrNotFound: a touch never brings a session back. rec.Payload is
+	// not looked at.
+	Touch(ctx context.Context, id ID, rec Record) error
+}
+
+// Pinger is an optional capability of a Handler: to prove that the store would serve a session now.
+//
+// Without it, the Manager's Ping reads a session that cannot exist.
+type Pinger interface {
+	// Ping returns nil if reads and writes work, else ErrUnavailable with its cause.
+	Ping(ctx context.Context) error
+}
