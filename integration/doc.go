@@ -1,0 +1,4 @@
+// Package integration tests the released modules together, on real servers and in a real browser. It is not released.
+package integration
+
+import _ "github.com/nonstick-go/nonstick/core/session"
