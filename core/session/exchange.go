@@ -1,0 +1,207 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// RequestHeader is the header of a request, such as http.Header.
+type RequestHeader interface {
+	// Values returns the values of a field by its canonical name.
+	Values(name string) []string
+}
+
+// ResponseHeader is the header of a response, such as http.Header.
+type ResponseHeader interface {
+	Get(name string) string
+	Set(name, value string)
+	Add(name, value string)
+}
+
+// Exchange is one request and its response, as the Manager sees them: the bridge between an adapter and the Manager.
+// Applications do not need it. An adapter
+//
+//   - calls Begin before the handler runs, and gives the handler Context;
+//   - calls Commit before the first byte of the response leaves, at the latest when the handler has returned, and
+//     replaces the response by ErrorResponse if that fails;
+//   - calls Abort instead when the handler panicked.
+//
+// A request that never asks for its session costs no I/O and sends no header.
+type Exchange struct {
+	m   *Manager
+	ctx exchangeContext
+
+	mu   sync.Mutex
+	in   RequestHeader // dropped at the end: it may belong to a pooled request
+	s    *Session
+	err  error
+	used bool
+	over bool
+}
+
+// Begin starts the exchange of a request. ctx is the request's context; reads of the store end with it, commits do
+// not. in is read when the session is first asked for, and never after Commit or Abort.
+func (m *Manager) Begin(ctx context.Context, in RequestHeader) *Exchange {
+	x := new(Exchange)
+	x.begin(m, ctx, in)
+	return x
+}
+
+func (x *Exchange) begin(m *Manager, ctx context.Context, in RequestHeader) {
+	x.m, x.in = m, in
+	x.ctx = exchangeContext{ctx, x}
+}
+
+// Context returns the request's context with the exchange in it, for Get.
+func (x *Exchange) Context() context.Context { return &x.ctx }
+
+// exchangeContext is context.WithValue without its allocations: it answers for any Manager, and for this one.
+type exchangeContext struct {
+	context.Context
+	x *Exchange
+}
+
+type exchangeKey struct{}
+
+func (c *exchangeContext) Value(key any) any {
+	if key == (exchangeKey{}) || key == any(c.x.m) {
+		return c.x
+	}
+	return c.Context.Value(key)
+}
+
+// Get returns the session of the request that ctx belongs to. The first call reads the store, if the visitor has a
+// session; every later one returns the same Session, or the same error. A visitor without a session gets a new one,
+// which is stored with its first value.
+//
+// An error means that it is not known who the visitor is: ErrUnavailable when the store gave no answer (answer 503, see
+// StatusCode), ErrCommitted when the response has started, ErrNoMiddleware, ErrClosed.
+//
+// With ReadOnly the session cannot be changed, unless somebody else in the same request asks for it without.
+func Get(ctx context.Context, mode ...Mode) (*Session, error) {
+	x, _ := ctx.Value(exchangeKey{}).(*Exchange)
+	if x == nil {
+		return nil, &Error{"get", ErrNoMiddleware}
+	}
+	return x.Get(mode...)
+}
+
+// Get is the function Get for applications in which several Managers have a middleware on the same route: it returns
+// this one's session.
+func (m *Manager) Get(ctx context.Context, mode ...Mode) (*Session, error) {
+	x, _ := ctx.Value(m).(*Exchange)
+	if x == nil {
+		return nil, &Error{"get", ErrNoMiddleware}
+	}
+	return x.Get(mode...)
+}
+
+// Get returns the session of the exchange; see the function Get.
+func (x *Exchange) Get(mode ...Mode) (*Session, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	wanted := Optimistic
+	if len(mode) > 0 {
+		wanted = mode[len(mode)-1]
+	}
+	if x.s == nil && x.err == nil {
+		if x.over {
+			return nil, &Error{"get", ErrCommitted}
+		}
+		x.used = true
+		x.load(wanted)
+	}
+	if x.err != nil {
+		return nil, x.err
+	}
+	if wanted != ReadOnly {
+		x.s.mu.Lock()
+		x.s.mode = wanted
+		x.s.mu.Unlock()
+	}
+	return x.s, nil
+}
+
+func (x *Exchange) load(mode Mode) {
+	id, rec, err := x.m.load(x.ctx.Context, x.in)
+	if err != nil {
+		x.err = err
+		return
+	}
+	x.s = &Session{m: x.m, ctx: x.ctx.Context, mode: mode, id: id, rec: rec}
+}
+
+// Commit stores what the request changed, seals the session, and writes the headers that follow from it: the token if it is new, the
+// deletion of a dead one, Vary and Cache-Control. It does so once; later calls return the same error. After an error
+// the response must be ErrorResponse, and nothing of the handler's.
+func (x *Exchange) Commit(out ResponseHeader) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.over {
+		return x.err
+	}
+	x.over, x.in = true, nil
+	var result outcome
+	if x.s != nil {
+		result, x.err = x.s.commit()
+	}
+	if x.used {
+		x.m.carrier.answer(out, result)
+	}
+	if x.s == nil {
+		return nil // the handler has seen the error of the load
+	}
+	return x.err
+}
+
+// Abort ends the exchange without storing anything: the handler panicked, and half of its changes are worse than none.
+func (x *Exchange) Abort() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.over {
+		return
+	}
+	x.over, x.in = true, nil
+	if x.s != nil {
+		x.s.mu.Lock()
+		x.s.sealed = true
+		x.s.mu.Unlock()
+	}
+}
+
+// load finds the session of a request's tokens. It tries each that is well-formed until the store knows one.
+func (m *Manager) load(ctx context.Context, in RequestHeader) (id ID, rec Record, err error) {
+	ctx, cancel := context.WithTimeout(ctx, m.o.ReadTimeout)
+	defer cancel()
+	ids, malformed := m.carrier.ids(in)
+	for range malformed {
+		m.observe(ctx, Event{Kind: EventMalformed})
+	}
+	for _, id := range ids {
+		rec, err := m.read(ctx, id)
+		if err == nil && rec.Successor.IsZero() {
+			if !time.Now().Before(rec.Deadline()) {
+				m.observe(ctx, Event{Kind: EventExpired, id: id})
+				continue
+			}
+			if err = checkPayload(rec.Payload); err == nil {
+				m.observe(ctx, Event{Kind: EventLoaded, id: id})
+				return id, rec, nil
+			}
+		}
+		switch {
+		case err == nil || errors.Is(err, ErrNotFound):
+			m.observe(ctx, Event{Kind: EventUnknown, id: id})
+		case errors.Is(err, ErrCorrupt) && !m.o.RejectCorrupt:
+			m.observe(ctx, Event{Kind: EventUndecodable, Err: err, id: id})
+		default:
+			if !errors.Is(err, context.Canceled) { // a visitor who hung up is no failure
+				m.observe(ctx, Event{Kind: EventFailed, Op: "read", Err: err, id: id})
+			}
+			return ID{}, Record{}, wrap("read", err)
+		}
+	}
+	return ID{}, Record{}, nil
+}

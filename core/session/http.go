@@ -1,0 +1,47 @@
+package session
+
+import (
+	"errors"
+	"net/http"
+)
+
+// Middleware gives the requests to next their sessions. Wrap the whole application with it: a request that does not ask
+// for its session costs nothing.
+//
+//	http.ListenAndServe(addr, sessions.Middleware(mux))
+//
+// The session is committed when the response starts: at the first WriteHeader, Write, ReadFrom, Flush or Hijack, or
+// when the handler returns. Informational responses such as 103 Early Hints pass without. If the commit fails, the
+// response becomes Options.ErrorResponse and what the handler writes is dropped. If the handler panics, nothing is stored.
+func (m *Manager) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rw, r := m.Wrap(w, r)
+		defer rw.Close()
+		next.ServeHTTP(rw, r)
+		rw.Finish()
+	})
+}
+
+// Wrap returns the request with a session to Get, and the writer that commits it; for adapters of frameworks that are
+// built on net/http. After the handler, Finish commits a response that was not started, and Close, deferred, drops the
+// changes of a handler that panicked:
+//
+//	rw, r := sessions.Wrap(w, r)
+//	defer rw.Close()
+//	next.ServeHTTP(rw, r)
+//	rw.Finish()
+func (m *Manager) Wrap(w http.ResponseWriter, r *http.Request) (*ResponseWriter, *http.Request) {
+	rw := &ResponseWriter{inner: w}
+	rw.x.begin(m, r.Context(), r.Header)
+	return rw, r.WithContext(rw.x.Context())
+}
+
+// plainResponse is the default of Options.ErrorResponse.
+func plainResponse(err error) Response {
+	status := StatusCode(err)
+	text := http.StatusText(status) + ": the session could not be saved\n"
+	if errors.Is(err, ErrNotFound) {
+		text = http.StatusText(status) + ": the session has ended\n"
+	}
+	return Response{Status: status, ContentType: "text/plain; charset=utf-8", Body: []byte(text)}
+}

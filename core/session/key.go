@@ -1,0 +1,111 @@
+package session
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+// Key is a typed name for a value in a session. Declare keys once, as package variables or fields:
+//
+//	var user = session.NewKey[int64]("user")
+//
+// Its methods are safe for concurrent use with one Session. A value is encoded by Set, so changing it afterwards, or
+// changing what Get returned, changes nothing in the session; strings and slices that alias a request's buffer may be
+// set safely.
+type Key[T any] struct{ name string }
+
+// NewKey returns the Key of a name, which is 1 to 255 bytes long; Set refuses others. Two Keys of one name share one
+// value, so they should have one type.
+func NewKey[T any](name string) Key[T] { return Key[T]{name} }
+
+// Name returns the name.
+func (k Key[T]) Name() string { return k.name }
+
+// Get returns the value, or the zero value of T if there is none.
+func (k Key[T]) Get(s *Session) T {
+	v, _ := k.Lookup(s)
+	return v
+}
+
+// Lookup returns the value and whether there is one. A value that cannot be decoded as T, for example because T has
+// changed since it was stored, counts as absent and is reported to the Observer: one bad value does not lock the
+// visitor out.
+func (k Key[T]) Lookup(s *Session) (T, bool) {
+	data, ok := s.read(k.name)
+	if !ok {
+		var zero T
+		return zero, false
+	}
+	return k.decode(s, data)
+}
+
+// Set sets the value. It fails with ErrReadOnly or ErrCommitted where the session cannot be changed, and when the value
+// cannot be encoded. An error that the caller ignores is not lost: the commit fails with it, unless it is ErrCommitted,
+// which goes to the Observer.
+//
+// Set is blind: if other requests set the same key meanwhile, the last commit wins. Use Update where the new value
+// depends on the old one.
+func (k Key[T]) Set(s *Session, v T) error {
+	data, err := k.encode(s, v)
+	if err != nil {
+		return s.fail("set", err)
+	}
+	return s.set("set", k.name, data, true)
+}
+
+// Update replaces the value by fn of it, fn of the zero value if there is none. It loses no update of any other request:
+// on a conflict fn is called again with what the other has stored, so it must depend on its argument only, and it
+// must not use the session. Errors are those of Set.
+func (k Key[T]) Update(s *Session, fn func(T) T) error {
+	return s.update("update", k.name, func(old []byte, ok bool) ([]byte, bool, error) {
+		var v T
+		if ok {
+			v, _ = k.decode(s, old)
+		}
+		data, err := k.encode(s, fn(v))
+		return data, true, err
+	})
+}
+
+// Delete removes the value; a value that is not there is no error. Errors are those of Set.
+func (k Key[T]) Delete(s *Session) error { return s.set("delete", k.name, nil, false) }
+
+// Pop returns the value and whether there was one, and removes it: a flash message, shown once. If another request sets
+// a new value meanwhile, that one stays. Where the session cannot be changed the value is returned all the same and
+// the error is kept for the commit, as with Set.
+func (k Key[T]) Pop(s *Session) (T, bool) {
+	data, ok := s.read(k.name)
+	if !ok {
+		var zero T
+		return zero, false
+	}
+	_ = s.update("pop", k.name, func(old []byte, ok bool) ([]byte, bool, error) {
+		if ok && !bytes.Equal(old, data) {
+			return old, true, nil
+		}
+		return nil, false, nil
+	})
+	return k.decode(s, data)
+}
+
+func (k Key[T]) encode(s *Session, v T) ([]byte, error) {
+	if k.name == "" || len(k.name) > 255 {
+		return nil, errors.New("the name of a key must have 1 to 255 bytes")
+	}
+	data, err := s.m.codec.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("key %q: value of type %T cannot be encoded: %w", k.name, v, err)
+	}
+	return data, nil
+}
+
+func (k Key[T]) decode(s *Session, data []byte) (T, bool) {
+	var v T
+	if err := s.m.codec.Unmarshal(data, &v); err != nil {
+		var zero T // the codec's text may quote the value
+		s.observe(Event{Kind: EventUndecodable, Key: k.name, Err: fmt.Errorf("%w: key %q holds no %T", ErrCorrupt, k.name, zero)})
+		return zero, false
+	}
+	return v, true
+}

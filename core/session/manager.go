@@ -1,0 +1,145 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"io"
+	"sync"
+	"time"
+)
+
+// Manager gives the requests of a web application their sessions. Make one with New and add its middleware: Middleware
+// for net/http, or that of an adapter package. It is safe for concurrent use.
+type Manager struct {
+	store    Handler
+	o        Options
+	codec    Codec
+	carrier  carrier
+	versions versions
+	gates    gates
+	logKey   []byte
+	random   io.Reader
+
+	mu     sync.RWMutex // held for reading during every store call, so that Close waits for them
+	closed bool
+	stop   context.CancelFunc
+	done   chan struct{}
+}
+
+// New returns a Manager that keeps its sessions in store, and takes the store over: Close closes it. The options are
+// checked, and an error names the field that is wrong.
+//
+// A Manager runs one goroutine, which has the store remove expired sessions; Close ends it.
+func New(store Handler, options Options) (*Manager, error) {
+	if store == nil {
+		return nil, &Error{"new", errors.New("the store is nil")}
+	}
+	o, err := options.withDefaults()
+	if err != nil {
+		return nil, &Error{"new", err}
+	}
+	m := &Manager{store: store, o: o, codec: o.Codec, carrier: newCarrier(&o), logKey: o.LogKey, random: rand.Reader}
+	var seed [40]byte
+	if _, err := io.ReadFull(rand.Reader, seed[:]); err != nil {
+		return nil, &Error{"new", err}
+	}
+	m.versions.node = binary.BigEndian.Uint64(seed[:])
+	if len(m.logKey) == 0 {
+		m.logKey = seed[8:]
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	m.stop, m.done = stop, make(chan struct{})
+	go m.collect(ctx)
+	return m, nil
+}
+
+// Close ends the Manager's goroutine, waits for store calls in flight, and closes the store if it is an io.Closer.
+// Later use of the Manager fails with ErrClosed. Closing twice is fine.
+func (m *Manager) Close() error {
+	m.stop()
+	<-m.done
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil
+	}
+	m.closed = true
+	if c, ok := m.store.(io.Closer); ok {
+		return wrap("close", c.Close())
+	}
+	return nil
+}
+
+// Ping returns nil if the store would serve a session now, else ErrUnavailable with its cause; for readiness probes. It
+// is bounded by ReadTimeout.
+func (m *Manager) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, m.o.ReadTimeout)
+	defer cancel()
+	return wrap("ping", m.do(func() error {
+		if p, ok := m.store.(Pinger); ok {
+			if err := p.Ping(ctx); !errors.Is(err, errors.ErrUnsupported) {
+				return err
+			}
+		}
+		var id ID // not the hash of any token that can be found
+		if _, err := m.store.Read(ctx, id); !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		return nil
+	}))
+}
+
+// ErrorResponse is the response for an error of this package, as a failed commit sends it; see Options.ErrorResponse.
+func (m *Manager) ErrorResponse(err error) Response { return m.o.ErrorResponse(err) }
+
+// collect runs GC until ctx ends.
+func (m *Manager) collect(ctx context.Context) {
+	defer close(m.done)
+	if m.o.GCInterval < 0 {
+		return
+	}
+	timer := time.NewTimer(jitter(m.o.GCInterval))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		for { // batches, so that no call is long
+			var removed int
+			err := m.do(func() (err error) {
+				removed, err = m.store.GC(ctx, gcBatch)
+				return err
+			})
+			if err != nil && ctx.Err() == nil {
+				m.observe(ctx, Event{Kind: EventFailed, Op: "gc", Err: err})
+			}
+			if err != nil || removed < gcBatch || ctx.Err() != nil {
+				break
+			}
+		}
+		timer.Reset(jitter(m.o.GCInterval))
+	}
+}
+
+const gcBatch = 1000
+
+// jitter spreads the nodes of an application, which start together.
+func jitter(d time.Duration) time.Duration {
+	var b [2]byte
+	_, _ = rand.Read(b[:])
+	return d - d/10 + time.Duration(binary.BigEndian.Uint16(b[:]))*(d/5)/(1<<16)
+}
+
+func (m *Manager) observe(ctx context.Context, e Event) {
+	if m.o.Observer != nil {
+		e.logKey = m.logKey
+		m.o.Observer.Observe(ctx, e)
+	}
+}
+
+// now is the application's clock in the resolution of a Record.
+func now() time.Time { return time.UnixMilli(time.Now().UnixMilli()) }

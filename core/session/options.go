@@ -1,0 +1,225 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Options configure a Manager. The zero value is a safe default: a __Host- cookie that ends with the browser, one hour
+// of idleness, one day in all (NIST SP 800-63B-4, 2.2.3: the reauthentication limits of AAL2).
+//
+// Durations: zero means the default, a negative one means no limit where that is said.
+type Options struct {
+	// Cookie is how the token travels between browser and server.
+	Cookie Cookie
+	// Header, when set, is the name of a request and response header that carries the token instead of a cookie, for
+	// clients that are not browsers. A response holds it when the token is new, and empty when the session ended.
+	Header string
+
+	// IdleTimeout ends a session that was not used for so long. Default 1 hour; negative: only AbsoluteTimeout counts.
+	// Because keeping alive is throttled (TouchInterval), it may end that much earlier.
+	IdleTimeout time.Duration
+	// AbsoluteTimeout ends a session so long after it was first stored, whatever its use. Default 24 hours; negative:
+	// only IdleTimeout counts. One of the two must be limited.
+	AbsoluteTimeout time.Duration
+	// TouchInterval is how often at most a session that is only read is kept alive. Default: the greater of one minute
+	// and a twentieth of IdleTimeout, but at most a quarter of it.
+	TouchInterval time.Duration
+
+	// ReadTimeout bounds the first read of a session in a request, repeats included. Default 400 ms.
+	ReadTimeout time.Duration
+	// CommitTimeout bounds the commit of a request, queueing and merging included. Default 600 ms. A commit does not
+	// end with the visitor's connection.
+	CommitTimeout time.Duration
+	// DestroyTimeout bounds the removal of a session. Default 1 s. It does not end with the visitor's connection.
+	DestroyTimeout time.Duration
+
+	// MaxBytes bounds the encoded session. Default 1 MiB. A change that exceeds it fails with ErrTooLarge and leaves
+	// what was stored intact.
+	MaxBytes int
+	// RejectStale makes a commit fail with ErrConflict when it sets a key that the request had read and another request
+	// has changed meanwhile. By default the last commit wins on that key, and the Observer hears of it. Update never
+	// conflicts.
+	RejectStale bool
+	// RejectCorrupt makes a stored session that cannot be decoded an error. By default the visitor gets a fresh
+	// session, the Observer hears of it, and what is stored stays until it expires.
+	RejectCorrupt bool
+
+	// Codec encodes the values. Default JSON.
+	Codec Codec
+	// Observer hears what happens to sessions. Default none.
+	Observer Observer
+	// LogKey makes Event.Session the same on every node that has the same key, so that their logs can be joined. Default:
+	// random for each Manager.
+	LogKey []byte
+	// ErrorResponse makes the response that replaces the handler's when a commit fails. Default: plain text with
+	// StatusCode of the error. Adapters add the no-store and Retry-After headers.
+	ErrorResponse func(err error) Response
+
+	// GCInterval is how often the Manager has the store remove expired sessions, give or take a tenth. Default 1 minute;
+	// negative: never, another process does it.
+	GCInterval time.Duration
+}
+
+// Response is what a visitor gets instead of the handler's response when a commit fails.
+type Response struct {
+	Status      int
+	ContentType string
+	Body        []byte
+}
+
+// Cookie configures the cookie that carries the token. The value never holds anything else (ASVS 3.3.4), and the
+// cookie is HttpOnly always.
+type Cookie struct {
+	// Name of the cookie. Default "__Host-session", which browsers accept only with Secure, Path=/ and no Domain (RFC
+	// 6265bis 4.1.3.2); "__Secure-session" when Domain or Path is set; "session" when Insecure.
+	Name string
+	// Path of the cookie. Default "/".
+	Path string
+	// Domain lets all hosts below it send the cookie. Default: only the host that set it.
+	Domain string
+	// SameSite attribute. Default Lax; None needs Secure.
+	SameSite http.SameSite
+	// Partitioned gives the cookie a jar of its own under each top-level site (CHIPS); it needs SameSite None.
+	Partitioned bool
+	// Persistent keeps the cookie when the browser is closed, for the absolute lifetime of the session, at most 400
+	// days (RFC 6265bis 5.5). The server decides by its own record alone when a session ends.
+	Persistent bool
+	// Insecure leaves out Secure: for development over plain http, where browsers refuse Secure cookies. Never use it
+	// in production.
+	Insecure bool
+}
+
+const (
+	defaultIdle     = time.Hour
+	defaultAbsolute = 24 * time.Hour
+	defaultMaxBytes = 1 << 20
+	maxCookieBytes  = 4096                 // of name and value (RFC 6265bis 5.6, ASVS 3.3.5)
+	maxCookieAge    = 400 * 24 * time.Hour // RFC 6265bis 5.5
+)
+
+// withDefaults checks the options and fills in the defaults. Its errors name the field.
+func (o Options) withDefaults() (Options, error) {
+	setDefault(&o.IdleTimeout, defaultIdle)
+	setDefault(&o.AbsoluteTimeout, defaultAbsolute)
+	setDefault(&o.ReadTimeout, 400*time.Millisecond)
+	setDefault(&o.CommitTimeout, 600*time.Millisecond)
+	setDefault(&o.DestroyTimeout, time.Second)
+	setDefault(&o.GCInterval, time.Minute)
+	if o.MaxBytes == 0 {
+		o.MaxBytes = defaultMaxBytes
+	}
+	if o.Codec == nil {
+		o.Codec = JSON{}
+	}
+	if o.ErrorResponse == nil {
+		o.ErrorResponse = plainResponse
+	}
+	var errs []error
+	if o.IdleTimeout < 0 && o.AbsoluteTimeout < 0 {
+		errs = append(errs, errors.New("IdleTimeout and AbsoluteTimeout are both without limit: sessions would never end"))
+	}
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{{"IdleTimeout", o.IdleTimeout}, {"AbsoluteTimeout", o.AbsoluteTimeout}} {
+		if d.value > 0 && d.value < time.Millisecond {
+			errs = append(errs, fmt.Errorf("%s: %v is below the resolution of 1 ms", d.field, d.value))
+		}
+	}
+	if o.TouchInterval == 0 {
+		life := o.IdleTimeout
+		if life < 0 {
+			life = o.AbsoluteTimeout
+		}
+		o.TouchInterval = min(max(time.Minute, life/20), life/4)
+	}
+	if o.TouchInterval < 0 || o.IdleTimeout > 0 && o.TouchInterval >= o.IdleTimeout {
+		errs = append(errs, fmt.Errorf("TouchInterval: %v must be positive and below IdleTimeout, else sessions in use would end", o.TouchInterval))
+	}
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{{"ReadTimeout", o.ReadTimeout}, {"CommitTimeout", o.CommitTimeout}, {"DestroyTimeout", o.DestroyTimeout}} {
+		if d.value < 0 {
+			errs = append(errs, fmt.Errorf("%s: %v is negative; a store call is always bounded", d.field, d.value))
+		}
+	}
+	if o.MaxBytes < 0 {
+		errs = append(errs, fmt.Errorf("MaxBytes: %d is negative", o.MaxBytes))
+	}
+	if o.Header != "" {
+		if o.Cookie != (Cookie{}) {
+			errs = append(errs, errors.New("Header and Cookie are both set: the token travels in one of them"))
+		}
+		if !validHeaderName(o.Header) {
+			errs = append(errs, errors.New("Header: not a valid header name (RFC 9110 5.1)"))
+		}
+	} else {
+		var err error
+		if o.Cookie, err = o.Cookie.withDefaults(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return o, errors.Join(errs...)
+}
+
+func (c Cookie) withDefaults() (Cookie, error) {
+	if c.Name == "" {
+		switch {
+		case c.Insecure:
+			c.Name = "session"
+		case c.Domain != "" || c.Path != "" && c.Path != "/":
+			c.Name = "__Secure-session"
+		default:
+			c.Name = "__Host-session"
+		}
+	}
+	if c.Path == "" {
+		c.Path = "/"
+	}
+	if c.SameSite == 0 || c.SameSite == http.SameSiteDefaultMode {
+		c.SameSite = http.SameSiteLaxMode
+	}
+	var errs []error
+	lower := strings.ToLower(c.Name) // browsers compare the prefixes without case
+	host := strings.HasPrefix(lower, "__host-")
+	if host && (c.Domain != "" || c.Path != "/") {
+		errs = append(errs, errors.New("Cookie.Name: a __Host- cookie has no Domain and the Path / (RFC 6265bis 4.1.3.2)"))
+	}
+	if c.Insecure && (host || strings.HasPrefix(lower, "__secure-") || strings.HasPrefix(lower, "__http-")) {
+		errs = append(errs, errors.New("Cookie.Insecure: browsers refuse a __Host- or __Secure- cookie without Secure; choose another Name"))
+	}
+	if c.SameSite == http.SameSiteNoneMode && c.Insecure {
+		errs = append(errs, errors.New("Cookie.SameSite: None needs Secure, so it cannot be Insecure"))
+	}
+	if c.Partitioned && (c.Insecure || c.SameSite != http.SameSiteNoneMode) {
+		errs = append(errs, errors.New("Cookie.Partitioned: needs Secure and SameSite None"))
+	}
+	if len(c.Name)+tokenChars > maxCookieBytes {
+		errs = append(errs, errors.New("Cookie.Name: name and value together exceed 4096 bytes"))
+	}
+	if !strings.HasPrefix(c.Path, "/") {
+		errs = append(errs, errors.New("Cookie.Path: must begin with /"))
+	}
+	probe := http.Cookie{Name: c.Name, Value: "x", Path: c.Path, Domain: c.Domain}
+	if err := probe.Valid(); err != nil {
+		errs = append(errs, fmt.Errorf("Cookie: %w", err))
+	}
+	return c, errors.Join(errs...)
+}
+
+func setDefault(d *time.Duration, value time.Duration) {
+	if *d == 0 {
+		*d = value
+	}
+}
+
+func validHeaderName(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	})
+}

@@ -1,0 +1,231 @@
+package session
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Mode is how a request wants to use its session.
+type Mode uint8
+
+const (
+	// Optimistic, the default, lets the request read and change the session without waiting for anybody. Its commit
+	// lays the changed keys over whatever other requests have stored meanwhile.
+	Optimistic Mode = iota
+	// ReadOnly is for requests that only look: changing the session is ErrReadOnly, and the commit writes nothing. It still
+	// keeps the session alive.
+	ReadOnly
+)
+
+// Session is one visitor's session in one request. Get it from Get, read and change it through typed Keys; what was
+// changed is stored before the first byte of the response leaves. After that it can be read but not changed.
+//
+// It costs no I/O to change: one write follows at the commit, if anything differs. A session that does not exist yet
+// is stored with its first value, never empty.
+//
+// A Session is safe for concurrent use by the goroutines of its request.
+type Session struct {
+	m   *Manager
+	ctx context.Context
+
+	mu      sync.Mutex
+	mode    Mode
+	id      ID     // of the stored record; zero if none is stored
+	rec     Record // as stored when it was read
+	changes changes
+	reads   []string // keys that were looked at
+	renew   bool
+	ended   []ID // sessions that Destroy ended, to be removed by the commit
+	err     error
+	sealed  bool
+}
+
+// IsNew reports whether the session is not stored: the visitor came without one, or with one that has ended.
+func (s *Session) IsNew() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.id.IsZero()
+}
+
+// Created returns when the session was first stored; the zero time if it is new.
+func (s *Session) Created() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rec.Created
+}
+
+// Deadline returns when the session ends unless it is used before; the zero time if it is new.
+func (s *Session) Deadline() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.id.IsZero() {
+		return time.Time{}
+	}
+	return s.rec.Deadline()
+}
+
+// Names returns the names of all keys that have a value, sorted.
+func (s *Session) Names() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for rest := s.rec.Payload; ; {
+		name, _, next, ok := nextFrame(rest)
+		if !ok {
+			break
+		}
+		if s.changes.index(string(name)) < 0 {
+			names = append(names, string(name))
+		}
+		rest = next
+	}
+	for _, ch := range s.changes {
+		if ch.present {
+			names = append(names, ch.name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Renew gives the session a new id at the commit and makes the old one useless at once, keeping the data. Call it
+// whenever the visitor's rights change, at login above all: an id that an attacker may have planted is worth
+// nothing then (ASVS 7.2.4). Requests in flight with the old id cannot change the session any more. The absolute
+// lifetime goes on. Errors are those of Key.Set.
+func (s *Session) Renew() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable("renew", ""); err != nil {
+		return err
+	}
+	s.renew = true
+	return nil
+}
+
+// Destroy ends the session: the data is gone at once, the stored record and the cookie at the commit. No request that began before can bring
+// it back. If the store cannot be reached the commit fails, and the visitor is told so instead of seeing a logout that
+// did not happen. Values set afterwards start a new session with a new id. Errors are those of Key.Set.
+func (s *Session) Destroy() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable("destroy", ""); err != nil {
+		return err
+	}
+	if !s.id.IsZero() {
+		s.ended = append(s.ended, s.id)
+	}
+	s.id, s.rec, s.changes, s.reads, s.renew = ID{}, Record{}, nil, nil, false
+	return nil
+}
+
+// read returns the encoded value of a key, which nobody may change.
+func (s *Session) read(name string) ([]byte, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.changes.index(name); i >= 0 {
+		return s.changes[i].value, s.changes[i].present
+	}
+	if s.mode != ReadOnly && !s.sealed && !slices.Contains(s.reads, name) {
+		s.reads = append(s.reads, strings.Clone(name))
+	}
+	return find(s.rec.Payload, name)
+}
+
+// set records a blind change.
+func (s *Session) set(op, name string, value []byte, present bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable(op, name); err != nil {
+		return err
+	}
+	ch := s.change(name)
+	ch.value, ch.present, ch.replay = value, present, nil
+	return nil
+}
+
+// update records a change that is computed from the old value. After a change of the same key in the same request it
+// starts from the outcome of that, and is replayed together with it.
+func (s *Session) update(op, name string, fn replay) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable(op, name); err != nil {
+		return err
+	}
+	i := s.changes.index(name)
+	var old []byte
+	var ok bool
+	if i >= 0 {
+		old, ok = s.changes[i].value, s.changes[i].present
+	} else {
+		old, ok = find(s.rec.Payload, name)
+	}
+	value, present, err := fn(old, ok)
+	if err != nil {
+		return s.failed(op, err)
+	}
+	ch := s.change(name)
+	ch.value, ch.present = value, present
+	switch first := ch.replay; {
+	case i < 0:
+		ch.replay = fn
+	case first != nil:
+		ch.replay = func(old []byte, ok bool) ([]byte, bool, error) {
+			old, ok, err := first(old, ok)
+			if err != nil {
+				return nil, false, err
+			}
+			return fn(old, ok)
+		}
+	} // after a blind change the outcome is fixed
+	return nil
+}
+
+// change returns the change of a key, a new one if there is none yet.
+func (s *Session) change(name string) *change {
+	i := s.changes.index(name)
+	if i < 0 {
+		i = len(s.changes)
+		// The name may alias a request's buffer, and the change outlives neither commit nor request; but a reader
+		// on another goroutine may come later than both.
+		s.changes = append(s.changes, change{name: strings.Clone(name), read: slices.Contains(s.reads, name)})
+	}
+	return &s.changes[i]
+}
+
+// writable tells whether the session can still be changed.
+func (s *Session) writable(op, name string) error {
+	switch {
+	case s.sealed:
+		err := &Error{op, ErrCommitted}
+		s.observe(Event{Kind: EventMisused, Op: op, Key: name, Err: err})
+		return err
+	case s.mode == ReadOnly:
+		return s.failed(op, ErrReadOnly)
+	default:
+		return nil
+	}
+}
+
+// fail keeps the first error of the program for the commit, in case that the caller ignores it.
+func (s *Session) fail(op string, err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if late := s.writable(op, ""); late != nil {
+		return late
+	}
+	return s.failed(op, err)
+}
+
+func (s *Session) failed(op string, err error) error {
+	err = wrap(op, err)
+	if s.err == nil {
+		s.err = err
+	}
+	return err
+}
+
+// observe is called with and without the lock, so it reads nothing that changes.
+func (s *Session) observe(e Event) { s.m.observe(s.ctx, e) }

@@ -1,0 +1,86 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// retryReserve is what must be left of a budget for a failed call to be tried once more. Every call is idempotent by
+// contract, so a repeat is always safe.
+const retryReserve = 200 * time.Millisecond
+
+// do makes one store call, unless the Manager is closed. An answer that the contract does not know is ErrUnavailable:
+// it must not open or empty a session.
+func (m *Manager) do(call func() error) error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.closed {
+		return ErrClosed
+	}
+	err := call()
+	if err != nil && !known(err) {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
+
+// retry makes a store call, and once more if the store was unavailable and time is left. repeated tells that the first
+// call failed, so that it may or may not have been applied.
+func (m *Manager) retry(ctx context.Context, call func() error) (repeated bool, err error) {
+	if err = m.do(call); !errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
+		return false, err
+	}
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < retryReserve {
+		return false, err
+	}
+	return true, m.do(call)
+}
+
+func (m *Manager) read(ctx context.Context, id ID) (rec Record, err error) {
+	ctx, cancel := context.WithTimeout(ctx, m.o.ReadTimeout)
+	defer cancel()
+	_, err = m.retry(ctx, func() (err error) {
+		rec, err = m.store.Read(ctx, id)
+		return err
+	})
+	return rec, err
+}
+
+func (m *Manager) write(ctx context.Context, id ID, rec Record, prev Version) (repeated bool, err error) {
+	return m.retry(ctx, func() error { return m.store.Write(ctx, id, rec, prev) })
+}
+
+func (m *Manager) destroy(ctx context.Context, id ID) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.DestroyTimeout)
+	defer cancel()
+	_, err := m.retry(ctx, func() error { return m.store.Destroy(ctx, id) })
+	return err
+}
+
+// touch keeps rec alive, through the slow path when the store cannot do it without rewriting the data.
+func (m *Manager) touch(ctx context.Context, id ID, rec Record) error {
+	t, ok := m.store.(Toucher)
+	if ok {
+		_, err := m.retry(ctx, func() error { return t.Touch(ctx, id, rec) })
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	prev := rec.Version
+	rec.Version = m.versions.next(rec.Seen, prev)
+	_, err := m.write(ctx, id, rec, prev)
+	if errors.Is(err, ErrConflict) { // whoever wrote kept it alive
+		return nil
+	}
+	return err
+}
+
+// newest returns the record that refused a write: the one that came with the refusal, else a fresh read.
+func (m *Manager) newest(ctx context.Context, id ID, refusal error) (Record, error) {
+	if c, ok := errors.AsType[*ConflictError](refusal); ok {
+		return c.Newest, nil
+	}
+	return m.read(ctx, id)
+}

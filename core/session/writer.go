@@ -1,0 +1,135 @@
+package session
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+)
+
+// ResponseWriter commits the session before the first byte of the response leaves. It passes every optional interface
+// of the writer below on: Flusher, Hijacker, Pusher, io.ReaderFrom (and with it sendfile), and those that
+// http.ResponseController finds through Unwrap.
+//
+// Like any http.ResponseWriter it belongs to the goroutine of its handler.
+type ResponseWriter struct {
+	inner   http.ResponseWriter
+	x       Exchange
+	started bool
+	err     error // of the commit: the handler's response is dropped
+}
+
+// Header returns the header of the response.
+func (w *ResponseWriter) Header() http.Header { return w.inner.Header() }
+
+// WriteHeader commits the session and sends the header.
+func (w *ResponseWriter) WriteHeader(status int) {
+	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
+		w.inner.WriteHeader(status)
+		return
+	}
+	if w.Start() == nil {
+		w.inner.WriteHeader(status)
+	}
+}
+
+// Write commits the session if that was not done, and writes p. After a failed commit it drops p.
+func (w *ResponseWriter) Write(p []byte) (int, error) {
+	if w.Start() != nil {
+		return len(p), nil
+	}
+	return w.inner.Write(p)
+}
+
+// WriteString is Write for a string.
+func (w *ResponseWriter) WriteString(s string) (int, error) {
+	if w.Start() != nil {
+		return len(s), nil
+	}
+	return io.WriteString(w.inner, s)
+}
+
+// ReadFrom is Write for all of src, with sendfile where the writer below has it.
+func (w *ResponseWriter) ReadFrom(src io.Reader) (int64, error) {
+	if w.Start() != nil {
+		return io.Copy(io.Discard, src)
+	}
+	return io.Copy(w.inner, src)
+}
+
+// Flush is FlushError for those who ignore the error.
+func (w *ResponseWriter) Flush() { _ = w.FlushError() }
+
+// FlushError commits the session and sends what was written so far.
+func (w *ResponseWriter) FlushError() error {
+	if err := w.Start(); err != nil {
+		return err
+	}
+	return http.NewResponseController(w.inner).Flush()
+}
+
+// Hijack commits the session and lets the handler take the connection over. The session's headers are in Header then;
+// a protocol that writes its own response sends them itself.
+func (w *ResponseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if err := w.Start(); err != nil {
+		return nil, nil, err
+	}
+	return http.NewResponseController(w.inner).Hijack()
+}
+
+// Push initiates an HTTP/2 server push where the writer below can.
+func (w *ResponseWriter) Push(target string, opts *http.PushOptions) error {
+	if p, ok := w.inner.(http.Pusher); ok {
+		return p.Push(target, opts)
+	}
+	return http.ErrNotSupported
+}
+
+// Unwrap returns the writer below, for http.ResponseController.
+func (w *ResponseWriter) Unwrap() http.ResponseWriter { return w.inner }
+
+// Start commits the session, once. After an error, which every later call returns too, the error response is sent
+// and the handler's must be dropped.
+func (w *ResponseWriter) Start() error {
+	if w.started {
+		return w.err
+	}
+	w.started = true
+	if w.err = w.x.Commit(w.inner.Header()); w.err != nil {
+		w.replace(w.x.m.ErrorResponse(w.err))
+	}
+	return w.err
+}
+
+// replace sends r instead of what the handler has prepared.
+func (w *ResponseWriter) replace(r Response) {
+	h := w.inner.Header()
+	for _, name := range HandlerHeaders() {
+		h.Del(name)
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Type", r.ContentType)
+	h.Set("Content-Length", strconv.Itoa(len(r.Body)))
+	if r.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "1")
+	}
+	w.inner.WriteHeader(r.Status)
+	_, _ = w.inner.Write(r.Body)
+}
+
+// HandlerHeaders are the response headers that describe what the handler wanted to say, or say it. An adapter removes
+// them when it replaces the response after a failed commit; others, such as those of CORS, stay.
+func HandlerHeaders() []string {
+	return []string{
+		"Content-Length", "Content-Encoding", "Content-Range", "Content-Disposition", "Content-Language", "Accept-Ranges",
+		"Transfer-Encoding", "Trailer", "Etag", "Last-Modified", "Expires", "Location", "Refresh", "Link", "Set-Cookie", "Upgrade",
+	}
+}
+
+// Finish commits the session of a handler that has returned without starting a response.
+func (w *ResponseWriter) Finish() { _ = w.Start() }
+
+// Close ends the exchange. Without a commit before, the handler has panicked and its changes are dropped.
+func (w *ResponseWriter) Close() { w.x.Abort() }
