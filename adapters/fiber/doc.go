@@ -1,7 +1,23 @@
-// Package sessionfiber puts server-side sessions into fiber applications.
+// Package sessionfiber puts server-side sessions into fiber applications (fiber v2).
+//
+//	app := fiber.New()
+//	app.Use(sessionfiber.Middleware(sessions))
+//	app.Get("/", func(c *fiber.Ctx) error {
+//		s, err := sessionfiber.Get(c)
+//		if err != nil {
+//			return err
+//		}
+//		…
+//	})
+//
+// # Errors
+//
+// Get returns the errors of session.Get together with a *fiber.Error that has the status of session.StatusCode, so that a
+// handler simply returns them; the visitor sees the status only. When a commit fails, the response of the handler is
+// replaced by session.Options.ErrorResponse. What a handler set before it returned an error of its own is stored.
+//
+// # Concurrency
+//
+// A *fiber.Ctx and the strings it gives belong to its handler, but the *session.Session, and whatever was set in it, may
+// be used by goroutines, by body stream writers and after the handler has returned, then for reading only.
 package sessionfiber
-
-import (
-	_ "github.com/gofiber/fiber/v2" // the framework this adapter is for
-	_ "github.com/nonstick-go/nonstick/core/session"
-)

@@ -1,7 +1,23 @@
 // Package sessiongin puts server-side sessions into gin applications.
+//
+//	r := gin.New()
+//	r.Use(sessiongin.Middleware(sessions))
+//	r.GET("/", func(c *gin.Context) {
+//		s, err := sessiongin.Get(c)
+//		if err != nil {
+//			c.AbortWithStatus(session.StatusCode(err))
+//			return
+//		}
+//		…
+//	})
+//
+// # Errors
+//
+// Get returns the errors of session.Get. When a commit fails, the response of the handler is replaced by
+// session.Options.ErrorResponse and c.Writer.Status shows it.
+//
+// # Concurrency
+//
+// A *gin.Context belongs to its handler, but the *session.Session may be used by goroutines and after the handler has
+// returned, then for reading only.
 package sessiongin
-
-import (
-	_ "github.com/gin-gonic/gin" // the framework this adapter is for
-	_ "github.com/nonstick-go/nonstick/core/session"
-)

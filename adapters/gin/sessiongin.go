@@ -1,0 +1,51 @@
+package sessiongin
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+// Middleware gives the handlers after it their sessions. Put it before those that answer, and recovery before it, so
+// that a panic stores nothing.
+func Middleware(sessions *session.Manager) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		rw, r := sessions.Wrap(c.Writer, c.Request)
+		defer rw.Close()
+		c.Writer, c.Request = &writer{c.Writer, rw}, r
+		c.Next()
+		// gin starts empty responses, and its own 404 and 405, behind the middleware's back.
+		rw.Finish()
+	}
+}
+
+// Get returns the session of the request; see session.Get, which does the same with c.Request.Context().
+func Get(c *gin.Context, mode ...session.Mode) (*session.Session, error) {
+	return session.Get(c.Request.Context(), mode...)
+}
+
+// writer commits the session where gin's writer starts the response. WriteHeader does not: gin only notes the status.
+type writer struct {
+	gin.ResponseWriter
+	rw *session.ResponseWriter
+}
+
+func (w *writer) Write(p []byte) (int, error) { return w.rw.Write(p) }
+
+func (w *writer) WriteString(s string) (int, error) { return w.rw.WriteString(s) }
+
+func (w *writer) WriteHeaderNow() {
+	if w.rw.Start() == nil {
+		w.ResponseWriter.WriteHeaderNow()
+	}
+}
+
+func (w *writer) Flush() { w.rw.Flush() }
+
+func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.rw.Hijack() }
+
+// Unwrap returns gin's writer, for http.ResponseController.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
