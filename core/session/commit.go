@@ -30,9 +30,9 @@ func (s *Session) commit() (outcome, error) {
 	}
 	err := s.err
 	if err == nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), s.m.o.CommitTimeout)
-		defer cancel()
-		err = s.save(ctx, &out)
+		s.writing.start(s.ctx, s.m.o.CommitTimeout, true)
+		err = s.save(&s.writing, &out)
+		s.writing.release()
 	}
 	if err == nil {
 		return out, nil

@@ -125,12 +125,12 @@ func (x *Exchange) Get(mode ...Mode) (*Session, error) {
 }
 
 func (x *Exchange) load(mode Mode) {
-	id, rec, err := x.m.load(x.ctx.Context, x.in)
-	if err != nil {
-		x.err = err
-		return
+	s := &Session{m: x.m, ctx: x.ctx.Context, mode: mode}
+	s.reading.start(s.ctx, x.m.o.ReadTimeout, false)
+	defer s.reading.release()
+	if s.id, s.rec, x.err = x.m.load(&s.reading, x.in); x.err == nil {
+		x.s = s
 	}
-	x.s = &Session{m: x.m, ctx: x.ctx.Context, mode: mode, id: id, rec: rec}
 }
 
 // Commit stores what the request changed, seals the session, and writes the headers that follow from it: the token if it is new, the
@@ -173,8 +173,6 @@ func (x *Exchange) Abort() {
 
 // load finds the session of a request's tokens. It tries each that is well-formed until the store knows one.
 func (m *Manager) load(ctx context.Context, in RequestHeader) (id ID, rec Record, err error) {
-	ctx, cancel := context.WithTimeout(ctx, m.o.ReadTimeout)
-	defer cancel()
 	ids, malformed := m.carrier.ids(in)
 	for range malformed {
 		m.observe(ctx, Event{Kind: EventMalformed})

@@ -31,6 +31,8 @@ type Session struct {
 	m   *Manager
 	ctx context.Context
 
+	reading, writing budget // of the load and of the commit
+
 	mu      sync.Mutex
 	mode    Mode
 	id      ID     // of the stored record; zero if none is stored

@@ -39,8 +39,6 @@ func (m *Manager) retry(ctx context.Context, call func() error) (repeated bool, 
 }
 
 func (m *Manager) read(ctx context.Context, id ID) (rec Record, err error) {
-	ctx, cancel := context.WithTimeout(ctx, m.o.ReadTimeout)
-	defer cancel()
 	_, err = m.retry(ctx, func() (err error) {
 		rec, err = m.store.Read(ctx, id)
 		return err
