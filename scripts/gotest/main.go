@@ -1,0 +1,106 @@
+// Command gotest runs every test of every module of the workspace and prints what go test prints, but with the output of
+// failed tests only and a last line that counts. A skipped test has tested nothing, so it fails the run, and so does a
+// run without any test.
+//
+//	go run ./scripts/gotest [-alone] [flags of go test]
+//
+// The integration module comes last, one package at a time and never from the cache: its servers and browsers need the
+// machine for themselves, and their state is no input that the cache knows.
+//
+// With -alone each module is tested as its users get it, with GOWORK=off: the workspace hides requirements that a go.mod
+// lacks, and lets all modules share the highest version that one of them asks for.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nonstick-go/nonstick/scripts/internal/workspace"
+)
+
+func main() {
+	ws, err := workspace.Load(".")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gotest:", err)
+		os.Exit(2)
+	}
+	flags, todo := os.Args[1:], together
+	if len(flags) > 0 && flags[0] == "-alone" {
+		flags, todo = flags[1:], alone
+	}
+	var rep report
+	ok := true
+	for _, r := range todo(ws, flags) {
+		if err := r.goTest(&rep); err != nil {
+			fmt.Fprintln(os.Stderr, "gotest:", err)
+			ok = false
+		}
+	}
+	if !rep.close(os.Stdout) || !ok {
+		os.Exit(1)
+	}
+}
+
+// run is one call of go test.
+type run struct {
+	dir, gowork string
+	args        []string
+}
+
+// together tests all modules but integration in one call, then that.
+func together(ws *workspace.Workspace, flags []string) []run {
+	gowork := filepath.Join(ws.Root, "go.work")
+	first := run{ws.Root, gowork, slices.Clone(flags)}
+	var last []run
+	for _, m := range ws.Modules {
+		if args := serial(m); args != nil {
+			last = append(last, run{ws.Root, gowork, append(append(args, flags...), m.Path+"/...")})
+		} else {
+			first.args = append(first.args, m.Path+"/...")
+		}
+	}
+	return append([]run{first}, last...)
+}
+
+// alone tests each module in a call of its own.
+func alone(ws *workspace.Workspace, flags []string) []run {
+	var runs []run
+	for _, m := range ws.Modules {
+		runs = append(runs, run{filepath.Join(ws.Root, m.Dir), "off", append(append(serial(m), flags...), "./...")})
+	}
+	return runs
+}
+
+// serial returns the flags for the module whose tests need the machine for themselves, nil for others.
+func serial(m workspace.Module) []string {
+	if m.Dir != "integration" {
+		return nil
+	}
+	return []string{"-p=1", "-count=1"}
+}
+
+// goTest runs go test and feeds the report with its events.
+func (r run) goTest(rep *report) error {
+	fmt.Println("go test", strings.Join(r.args, " "))
+	cmd := exec.Command("go", append([]string{"test", "-json"}, r.args...)...)
+	cmd.Dir, cmd.Stderr = r.dir, os.Stderr
+	cmd.Env = append(os.Environ(), "GOWORK="+r.gowork)
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	readErr := rep.read(pipe, os.Stdout)
+	_, _ = io.Copy(io.Discard, pipe) // so that go test can end
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("go test: %w", err)
+	}
+	return readErr
+}
