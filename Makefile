@@ -1,0 +1,77 @@
+# What a developer runs. It takes Go, make, git and bash; scripts/need gets the rest on Debian.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GOLANGCI_VERSION := v2.15.0
+GOVULNCHECK_VERSION := v1.9.0
+GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
+
+# Programs that tests run.
+NEEDED := gcc redis-server chromium
+
+# The folders of all modules, as go.work lists them.
+MODULES = $(shell go list -m -f '{{.Dir}}')
+
+# Flags for the program of make demo.
+ARGS ?=
+# How often make race runs each test.
+COUNT ?= 3
+# How long make fuzz runs each function.
+export FUZZTIME ?= 10s
+
+.PHONY: help demo test race lint fmt fuzz alone tidy vuln bench stats clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r t d; do printf '  make %-6s %s\n' "$$t" "$$d"; done
+
+demo: ## Run three frameworks behind a balancer, sharing one session: ARGS='-store redis://localhost:6379'
+	go run ./examples/loadbalanced $(ARGS)
+
+test: ## Run all tests of all modules with the race detector; installs what they need
+	scripts/need $(NEEDED)
+	go run ./scripts/gotest -race
+
+race: ## Run all tests COUNT times (3) in random order with the race detector
+	scripts/need $(NEEDED)
+	go run ./scripts/gotest -race -shuffle=on -count=$(COUNT)
+
+lint: $(GOLANGCI) ## Check format, vet, modern Go, house rules, independence of modules, and golangci-lint
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted (make fmt):" $$unformatted >&2; exit 1; }
+	go vet work
+	go fix -diff work
+	go run ./scripts/structure
+	go run ./scripts/guard
+	$(GOLANGCI) run $(addsuffix /...,$(MODULES))
+
+fmt: ## Format all Go files and let go fix modernize them
+	gofmt -w .
+	go fix work
+
+fuzz: ## Run each Fuzz function of each module for FUZZTIME (10s)
+	scripts/fuzz
+
+alone: ## Tidy check, vet and test each module as its users get it, without the workspace
+	scripts/need $(NEEDED)
+	for m in $(MODULES); do echo "$$m"; (cd "$$m"; export GOWORK=off; go mod tidy -diff; go vet ./...); done
+	go run ./scripts/gotest -alone
+
+tidy: ## Tidy each go.mod
+	for m in $(MODULES); do (cd "$$m"; GOWORK=off go mod tidy); done
+
+vuln: ## Look for known vulnerabilities; needs the Go vulnerability database
+	for m in $(MODULES); do echo "$$m"; (cd "$$m"; GOWORK=off go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...); done
+
+bench: ## Run all benchmarks
+	go test -run '^$$' -bench . -benchmem work
+
+stats: ## Print how long files, functions and adapters are
+	go run ./scripts/structure -stats
+
+clean: ## Remove what make built
+	rm -rf bin
+
+$(GOLANGCI):
+	GOBIN="$(CURDIR)/bin" go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv bin/golangci-lint $@
