@@ -18,7 +18,7 @@ type outcome struct {
 func (s *Session) commit() (outcome, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sealed = true
+	defer s.seal()
 	var out outcome
 	for _, id := range s.ended {
 		if err := s.m.destroy(s.ctx, id); err != nil {
@@ -145,8 +145,9 @@ func (s *Session) merge(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrConflict, err)
 	}
 	defer s.m.gates.leave(s.id, turn)
-	base := s.rec
+	base, kind := s.rec, EventSaved
 	if v := turn.newest.Version; string(v[:]) > string(base.Version[:]) {
+		kind = EventMerged
 		if base, err = s.rebase(turn.newest); err != nil {
 			return err
 		}
@@ -165,21 +166,14 @@ func (s *Session) merge(ctx context.Context) error {
 		repeated, err := s.m.write(ctx, s.id, next, base.Version)
 		if err == nil {
 			s.rec, s.changes, turn.newest = next, nil, next
-			s.saved(tries)
+			s.observe(Event{Kind: kind, Tries: tries, id: s.id})
 			return nil
 		}
+		kind = EventMerged
 		if base, err = s.yield(ctx, err, repeated, tries+1); err != nil {
 			return err
 		}
 	}
-}
-
-func (s *Session) saved(tries int) {
-	kind := EventSaved
-	if tries > 0 {
-		kind = EventMerged
-	}
-	s.observe(Event{Kind: kind, Tries: tries, id: s.id})
 }
 
 // yield turns a refused write into the record to merge with.

@@ -166,7 +166,7 @@ func (x *Exchange) Abort() {
 	x.over, x.in = true, nil
 	if x.s != nil {
 		x.s.mu.Lock()
-		x.s.sealed = true
+		x.s.seal()
 		x.s.mu.Unlock()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -137,6 +138,7 @@ func jitter(d time.Duration) time.Duration {
 func (m *Manager) observe(ctx context.Context, e Event) {
 	if m.o.Observer != nil {
 		e.logKey = m.logKey
+		e.Key = strings.Clone(e.Key) // it may alias a request's buffer
 		m.o.Observer.Observe(ctx, e)
 	}
 }

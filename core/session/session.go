@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -43,6 +42,8 @@ type Session struct {
 	ended   []ID // sessions that Destroy ended, to be removed by the commit
 	err     error
 	sealed  bool
+
+	fewReads [4]string // spares reads its allocation
 }
 
 // IsNew reports whether the session is not stored: the visitor came without one, or with one that has ended.
@@ -130,8 +131,11 @@ func (s *Session) read(name string) ([]byte, bool) {
 	if i := s.changes.index(name); i >= 0 {
 		return s.changes[i].value, s.changes[i].present
 	}
-	if s.mode != ReadOnly && !s.sealed && !slices.Contains(s.reads, name) {
-		s.reads = append(s.reads, strings.Clone(name))
+	if !s.sealed && !slices.Contains(s.reads, name) {
+		if s.reads == nil {
+			s.reads = s.fewReads[:0]
+		}
+		s.reads = append(s.reads, name)
 	}
 	return find(s.rec.Payload, name)
 }
@@ -190,9 +194,7 @@ func (s *Session) change(name string) *change {
 	i := s.changes.index(name)
 	if i < 0 {
 		i = len(s.changes)
-		// The name may alias a request's buffer, and the change outlives neither commit nor request; but a reader
-		// on another goroutine may come later than both.
-		s.changes = append(s.changes, change{name: strings.Clone(name), read: slices.Contains(s.reads, name)})
+		s.changes = append(s.changes, change{name: name, read: slices.Contains(s.reads, name)})
 	}
 	return &s.changes[i]
 }
@@ -228,6 +230,9 @@ func (s *Session) failed(op string, err error) error {
 	}
 	return err
 }
+
+// seal ends all changes. Names of keys may alias a request's buffer, which will be used again: none is kept.
+func (s *Session) seal() { s.sealed, s.changes, s.reads = true, nil, nil }
 
 // observe is called with and without the lock, so it reads nothing that changes.
 func (s *Session) observe(e Event) { s.m.observe(s.ctx, e) }
