@@ -8,8 +8,8 @@ GOLANGCI_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 
-# Programs that tests run.
-NEEDED := gcc redis-server chromium
+# Programs that the tests use. With NONSTICK_TEST_CONTAINERS=1 servers run in containers instead.
+NEEDED := gcc chromium $(if $(filter 1,$(NONSTICK_TEST_CONTAINERS)),,redis-server)
 
 # The folders of all modules, as go.work lists them.
 MODULES = $(shell go list -m -f '{{.Dir}}')
