@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"go/ast"
+	"go/token"
 )
 
 // checkInits wants init functions to do nothing but call Register, so that importing a package costs and surprises nobody.
@@ -24,9 +25,13 @@ func checkInits(p pkg) []string {
 	return problems
 }
 
-// registers reports whether the statement is a call of a function called Register, or a loop over such calls.
+// registers reports whether the statement is a call of a function called Register, a constant for it, or a loop over such
+// calls.
 func registers(s ast.Stmt) bool {
 	switch s := s.(type) {
+	case *ast.DeclStmt:
+		d, ok := s.Decl.(*ast.GenDecl)
+		return ok && d.Tok == token.CONST
 	case *ast.RangeStmt:
 		for _, inner := range s.Body.List {
 			if !registers(inner) {
