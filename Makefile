@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 GOLANGCI_VERSION := v2.15.0
-GOVULNCHECK_VERSION := v1.9.0
+GOVULNCHECK_VERSION := v1.8.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 
 # Programs that the tests use. With NONSTICK_TEST_CONTAINERS=1 servers run in containers instead.
