@@ -1,0 +1,64 @@
+// Package goredis keeps sessions in Redis or Valkey, through github.com/redis/go-redis/v9.
+//
+// Importing it makes session.Open understand its URLs; New is the typed door to the same code.
+//
+// # URLs
+//
+//	redis://[[user]:password@]host[:port][/database]
+//	rediss://[[user]:password@]host[:port][/database]     TLS, always verified
+//	redis+unix://[[user]:password@]/path/of/socket[?db=database]
+//
+// The default port is 6379, the default database 0. Special characters in user and password must be percent-encoded.
+// Parameters, all optional; any other one is an error:
+//
+//	prefix        of every key; default nonstick:
+//	max_bytes     the largest record that is taken; default 16777216
+//	pool_size     the most connections; default 32
+//	dial_timeout  for a connection, TLS included; default 150ms
+//	read_timeout  for an answer; default 150ms
+//	write_timeout for sending a command; default 150ms
+//	pool_timeout  for a free connection of the pool; default 150ms
+//	ca_file       rediss: PEM file of the authorities to trust instead of the system's
+//	cert_file     rediss: PEM file of the client's certificate, together with key_file
+//	key_file      rediss: PEM file of its key
+//	db            redis+unix: the number of the database
+//
+// Open makes no connection, so a program starts while Redis is away. Use Ping to find out.
+//
+// # Timeouts
+//
+// The defaults of go-redis wait for 5 to 100 seconds when a server stalls, and repeat what may have been done already. A
+// client made from a URL waits as long as the parameters say, never longer than the context's deadline, and never
+// repeats anything: the session.Manager does, within its budgets, and all commands here may be repeated. A client passed
+// to New must have ContextTimeoutEnabled set. A context that is cancelled without having a deadline is noticed at the
+// next of these timeouts.
+//
+// # What is stored
+//
+// One key a session: the prefix and the id in hexadecimal digits. It is a hash with the field r, the encoded
+// session.Record, and, only if the session was touched since it was last written, t, when it was last seen in
+// milliseconds since 1970. Every key has a time to live from the first moment on, so Redis forgets by itself and GC has
+// nothing to do. Reading is one HMGET; Write and Touch are one script each, on this one key, so they work in a cluster.
+//
+// maxmemory-policy should be noeviction: the others drop living sessions, which logs their users out.
+//
+// # Permissions
+//
+// A user of its own needs no more than this, with the prefix in place of nonstick: (and +select for a database other
+// than 0):
+//
+//	ACL SETUSER web on >password ~nonstick:* +hmget +hset +hdel +pexpire +del +evalsha +eval
+//
+// # Errors
+//
+// Whatever keeps the server from answering, its refusals included, is session.ErrUnavailable with the cause. Of a refusal
+// no more is kept than the word that it begins with, since servers quote keys and passwords in the rest:
+// redis.HasErrorPrefix(err, "OOM") tells that the memory is full. A key that holds something else than a session is
+// session.ErrCorrupt. Errors hold no key, no payload and no credential.
+//
+// go-redis itself logs connections that it could not make, by default to standard error; redis.SetLogger changes that.
+//
+// # Concurrency
+//
+// A Store is safe for concurrent use by any number of goroutines and processes.
+package goredis

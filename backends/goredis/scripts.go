@@ -1,0 +1,67 @@
+package goredis
+
+import (
+	"context"
+	"crypto/sha1" // it is how EVALSHA names scripts
+	"encoding/hex"
+
+	"github.com/nonstick-go/nonstick/core/session"
+	"github.com/redis/go-redis/v9"
+)
+
+// The scripts compare versions inside the encoded record: bytes 3 to 18 as Lua counts. This does not compile when they
+// move.
+var _ [2]struct{} = [session.VersionOffset]struct{}{}
+
+// Rules for the scripts: one key, so that they work while a cluster moves slots; safe to run twice; HSET before any other
+// write, because Redis checks maxmemory at a script's first write only; and the key has a time to live afterwards.
+const (
+	// writeScript takes the record, its time to live in milliseconds, and the version it replaces, empty for a creation.
+	writeScript = `local old = redis.call('HMGET', KEYS[1], 'r', 't')
+if old[1] then
+  local version = string.sub(old[1], 3, 18)
+  if version == string.sub(ARGV[1], 3, 18) then return 1 end
+  if ARGV[3] == '' or version ~= ARGV[3] then return old end
+elseif ARGV[3] ~= '' then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'r', ARGV[1])
+if old[2] then redis.call('HDEL', KEYS[1], 't') end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1`
+
+	// touchScript takes the version, the time last seen, and the time to live, both in milliseconds.
+	touchScript = `local r = redis.call('HMGET', KEYS[1], 'r')[1]
+if not r then return 0 end
+if string.sub(r, 3, 18) ~= ARGV[1] then return 1 end
+redis.call('HSET', KEYS[1], 't', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1`
+
+	// What they answer. Write returns the stored fields r and t, if they are in its way.
+	replyAbsent = int64(0)
+	replyDone   = int64(1)
+)
+
+// script is a script and its name for EVALSHA, both ready to be arguments of a command.
+type script struct{ body, sha any }
+
+func newScript(body string) script {
+	sum := sha1.Sum([]byte(body))
+	return script{body, hex.EncodeToString(sum[:])}
+}
+
+// run runs a script. A server that does not know it by name gets it whole, in the same call.
+func (s *Store) run(ctx context.Context, sc script, key string, args ...any) (any, error) {
+	cmd := redis.NewCmd(ctx, append([]any{"evalsha", sc.sha, "1", key}, args...)...)
+	cmd.SetFirstKeyPos(3)
+	_ = s.client.Process(ctx, cmd)
+	reply, err := cmd.Result()
+	if err == nil || !redis.HasErrorPrefix(err, "NOSCRIPT") {
+		return reply, err
+	}
+	cmd = redis.NewCmd(ctx, append([]any{"eval", sc.body, "1", key}, args...)...)
+	cmd.SetFirstKeyPos(3)
+	_ = s.client.Process(ctx, cmd)
+	return cmd.Result()
+}

@@ -1,0 +1,88 @@
+package goredis
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+// Write implements session.Handler with one script. A refusal for the version of the stored record is a
+// *session.ConflictError.
+func (s *Store) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
+	if s.closed.Load() {
+		return session.ErrClosed
+	}
+	end := deadline(rec.Deadline().UnixMilli())
+	if end.left() <= 0 {
+		return session.ErrNotFound
+	}
+	if len(rec.Payload) > s.maxBytes-session.RecordOverhead {
+		return session.ErrTooLarge
+	}
+	data := session.AppendRecord(make([]byte, 0, len(rec.Payload)+session.RecordOverhead), &rec)
+	var replaces string
+	if !prev.IsZero() {
+		replaces = string(prev[:])
+	}
+	reply, err := s.run(ctx, s.write, s.key(id), data, end, replaces)
+	if err != nil {
+		return failed(ctx, err)
+	}
+	switch reply := reply.(type) {
+	case int64:
+		switch reply {
+		case replyDone:
+			return nil
+		case replyAbsent:
+			return session.ErrNotFound
+		}
+	case []any:
+		return refused(reply, prev)
+	}
+	return errNonsense()
+}
+
+// refused is the error of a write that met the record stored in fields r and t.
+func refused(fields []any, prev session.Version) error {
+	if len(fields) != 2 {
+		return errNonsense()
+	}
+	data, _ := fields[0].(string)
+	seen, _ := fields[1].(string) // nil if it was not touched
+	newest, err := decode([]byte(data), []byte(seen))
+	if err != nil {
+		return err
+	}
+	if prev.IsZero() {
+		return &session.ConflictError{Err: session.ErrExists, Newest: newest}
+	}
+	return &session.ConflictError{Err: session.ErrConflict, Newest: newest}
+}
+
+// Touch implements session.Toucher with one script.
+func (s *Store) Touch(ctx context.Context, id session.ID, rec session.Record) error {
+	if s.closed.Load() {
+		return session.ErrClosed
+	}
+	end := deadline(rec.Deadline().UnixMilli())
+	if end.left() <= 0 {
+		return session.ErrNotFound
+	}
+	reply, err := s.run(ctx, s.touch, s.key(id), string(rec.Version[:]), rec.Seen.UnixMilli(), end)
+	if err != nil {
+		return failed(ctx, err)
+	}
+	switch reply {
+	case replyDone:
+		return nil
+	case replyAbsent:
+		return session.ErrNotFound
+	}
+	return errNonsense()
+}
+
+// errNonsense is what an answer is that none of our scripts gives.
+func errNonsense() error {
+	return fmt.Errorf("%w: the server gave an answer that the script does not have", session.ErrUnavailable)
+}
