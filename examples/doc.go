@@ -1,4 +1,3 @@
-// Package examples holds runnable applications, one folder each.
+// Package examples holds runnable applications, one folder each: nethttp, gin, echo and fiber are the shortest useful
+// program for each framework, loadbalanced runs all three frameworks behind one balancer.
 package examples
-
-import _ "github.com/nonstick-go/nonstick/core/session"

@@ -1,0 +1,67 @@
+// Command fiber shows a login, a counter of visits and a logout with fiber.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/recover"
+	sessionfiber "github.com/nonstick-go/nonstick/adapters/fiber"
+	_ "github.com/nonstick-go/nonstick/core/memstore" // memory://; another import brings file:// or redis://
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+var (
+	user   = session.NewKey[string]("user")
+	visits = session.NewKey[int]("visits")
+)
+
+func main() {
+	store, err := session.Open(context.Background(), "memory://")
+	if err != nil {
+		log.Fatal(err)
+	}
+	insecure := session.Cookie{Insecure: true} // plain http, for development only
+	sessions, err := session.New(store, session.Options{Cookie: insecure})
+	if err != nil {
+		log.Fatal(err)
+	}
+	app := fiber.New()
+	app.Use(recover.New(), sessionfiber.Middleware(sessions))
+	app.Get("/", func(c *fiber.Ctx) error {
+		s, err := sessionfiber.Get(c)
+		if err != nil {
+			return err // fiber answers 503 when the store cannot be asked: it is not known who the visitor is
+		}
+		if err := visits.Update(s, func(n int) int { return n + 1 }); err != nil { // loses no visit of any other request
+			return err
+		}
+		return c.SendString(fmt.Sprintf("hello %s, visit %d\n", cmp.Or(user.Get(s), "stranger"), visits.Get(s)))
+	})
+	app.Post("/login", func(c *fiber.Ctx) error {
+		s, err := sessionfiber.Get(c)
+		if err != nil { // check the password here
+			return err
+		}
+		if err := errors.Join(s.Renew(), user.Set(s, c.FormValue("user"))); err != nil { // a new id whenever rights change
+			return err
+		}
+		return c.Redirect("/", fiber.StatusSeeOther)
+	})
+	app.Post("/logout", func(c *fiber.Ctx) error {
+		s, err := sessionfiber.Get(c)
+		if err != nil {
+			return err
+		}
+		if err := s.Destroy(); err != nil {
+			return err
+		}
+		return c.Redirect("/", fiber.StatusSeeOther)
+	})
+	log.Fatal(app.Listen(cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8080")))
+}
