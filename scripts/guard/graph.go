@@ -11,8 +11,11 @@ import (
 	"github.com/nonstick-go/nonstick/scripts/internal/workspace"
 )
 
-// suite is the one package that is made for tests, and therefore the one that may import package testing.
+// suite is the one package of ours that is made for tests, and therefore the one that may import package testing.
 const suite = "/core/sessiontest"
+
+// fiberUtils imports package testing and comes with fiber, which its users have anyway.
+const fiberUtils = "github.com/gofiber/fiber/v2/utils"
 
 // checkGraph asks the go command what the modules depend on when each stands alone, as it does for its users.
 func checkGraph(ws *workspace.Workspace) []string {
@@ -44,19 +47,22 @@ func checkAlone(ws *workspace.Workspace, m workspace.Module) []string {
 	return nil
 }
 
-// checkImports looks at what the packages of m import themselves. What a framework imports is its own affair (fiber's
-// utils package imports testing).
+// checkImports looks at the packages of m and all that they consist of, but for the standard library.
 func checkImports(ws *workspace.Workspace, m workspace.Module, prefix string) []string {
-	lines, err := goList(ws, m, "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...")
+	const format = `{{if not .Standard}}{{.ImportPath}}{{range .Imports}} {{.}}{{end}}{{end}}`
+	lines, err := goList(ws, m, "-deps", "-f", format, "./...")
 	if err != nil {
 		return []string{err.Error()}
 	}
 	var problems []string
 	for _, line := range lines {
 		pkg, imports, _ := strings.Cut(line, " ")
+		if pkg == prefix+suite || pkg == fiberUtils {
+			continue
+		}
 		for imported := range strings.FieldsSeq(imports) {
-			if pkg != prefix+suite && forTests(imported, prefix) {
-				problems = append(problems, fmt.Sprintf("%s imports %s, which would become part of its users' programs", pkg, imported))
+			if forTests(imported, prefix) {
+				problems = append(problems, fmt.Sprintf("%s: %s imports %s, which would become part of its users' programs", m.Dir, pkg, imported))
 			}
 		}
 	}
