@@ -9,7 +9,7 @@ import (
 const (
 	maxFile     = 400
 	maxFunc     = 60
-	maxTestFunc = 150
+	maxTestFunc = 200
 )
 
 // checkLengths wants files that can be read in one go and functions that fit a screen.
