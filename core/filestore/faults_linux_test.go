@@ -1,0 +1,260 @@
+//go:build linux && (amd64 || arm64)
+
+package filestore_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/nonstick-go/nonstick/core/filestore"
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+func linuxChildren() map[string]func(dir string) error {
+	all := map[string]func(dir string) error{
+		"full disk, tmpfs":  childFullTmpfs,
+		"full disk, rlimit": childFullRlimit,
+	}
+	for _, f := range faults() {
+		all["fault "+f.name] = f.child
+	}
+	return all
+}
+
+// fault makes a system call fail in a process, through a seccomp filter.
+type fault struct {
+	name  string
+	call  uint32
+	errno syscall.Errno
+	big   int // if > 0, the argument with this number must be at least 1,000 for the call to fail
+}
+
+func faults() []fault {
+	renameat, utimensat := uint32(syscall.SYS_RENAMEAT), uint32(syscall.SYS_UTIMENSAT)
+	return []fault{
+		{"fsync EIO", syscall.SYS_FSYNC, syscall.EIO, 0},
+		{"write ENOSPC", syscall.SYS_WRITE, syscall.ENOSPC, 2}, // the Go runtime writes a few bytes to wake itself up
+		{"write EDQUOT", syscall.SYS_WRITE, syscall.EDQUOT, 2},
+		{"rename ENOSPC", renameat, syscall.ENOSPC, 0},
+		{"utimensat EROFS", utimensat, syscall.EROFS, 0},
+		{"openat EMFILE", syscall.SYS_OPENAT, syscall.EMFILE, 0},
+		{"flock ENOLCK", syscall.SYS_FLOCK, syscall.ENOLCK, 0},
+	}
+}
+
+// TestFaults lets each step of a write fail. It must be an error that says why, and the old record must stay.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for _, f := range faults() {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			s, dir := newStore(t, nil)
+			rec := create(t, s, faultID, strings.Repeat("old", 1000))
+			must(t, s.Close())
+			if out := startChild(t, "fault "+f.name, dir).wait(t); out != "" {
+				t.Fatalf("the process whose %s fails said: %s", f.name, out)
+			}
+			s = openStore(t, dir, nil)
+			wantPayload(t, s, faultID, string(rec.Payload))
+			names := list(t, filepath.Dir(pathOf(dir, faultID)))
+			if len(names) != 2 {
+				t.Errorf("the folder holds %q, want lock and session", names)
+			}
+			next := record("new")
+			must(t, s.Write(t.Context(), faultID, next, rec.Version))
+			wantPayload(t, s, faultID, "new")
+		})
+	}
+}
+
+var faultID = session.ID{6}
+
+func (f fault) child(dir string) error {
+	ctx, cancel := testContext()
+	defer cancel()
+	s, err := filestore.New(dir, &filestore.Options{LockWait: time.Second})
+	if err != nil {
+		return err
+	}
+	rec, err := s.Read(ctx, faultID)
+	if err != nil {
+		return err
+	}
+	if err := f.install(); err != nil {
+		return fmt.Errorf("this test needs seccomp(2), which was refused: %w", err)
+	}
+	err = s.Write(ctx, faultID, record(strings.Repeat("new", 1000)), rec.Version)
+	if !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, f.errno) {
+		return fmt.Errorf("change: got error %w, want ErrUnavailable with %w", err, f.errno)
+	}
+	if strings.Contains(err.Error(), dir) {
+		return fmt.Errorf("the error shows the folder: %w", err)
+	}
+	err = s.Write(ctx, session.ID{6, 1}, record(strings.Repeat("new", 1000)), session.Version{})
+	if !errors.Is(err, session.ErrUnavailable) {
+		return fmt.Errorf("creation: got error %w, want ErrUnavailable", err)
+	}
+	if _, err = s.Read(ctx, session.ID{6, 1}); !errors.Is(err, session.ErrNotFound) && f.call != syscall.SYS_OPENAT {
+		return fmt.Errorf("the refused creation is there: %w", err)
+	}
+	err = s.Destroy(ctx, session.ID{6, 2})
+	if fails := f.call == syscall.SYS_FSYNC || f.call == syscall.SYS_FLOCK || f.call == syscall.SYS_OPENAT; (err != nil) != fails {
+		return fmt.Errorf("destroy: got error %w, want one: %v", err, fails)
+	}
+	return nil
+}
+
+// install makes the calls of all threads of this process fail from now on.
+func (f fault) install() error {
+	const (
+		setNoNewPrivs = 38
+		modeFilter    = 1
+		allThreads    = 1
+		retErrno      = 0x00050000
+		retAllow      = 0x7fff0000
+	)
+	number := map[string]uintptr{"amd64": 317, "arm64": 277}[runtime.GOARCH]
+	check := []syscall.SockFilter{{Code: syscall.BPF_LD | syscall.BPF_W | syscall.BPF_ABS}} // the number of the call
+	check = append(check, syscall.SockFilter{Code: syscall.BPF_JMP | syscall.BPF_JEQ | syscall.BPF_K, K: f.call, Jf: 1})
+	if f.big > 0 {
+		check[1].Jf = 3
+		check = append(check,
+			syscall.SockFilter{Code: syscall.BPF_LD | syscall.BPF_W | syscall.BPF_ABS, K: uint32(16 + 8*f.big)},
+			syscall.SockFilter{Code: syscall.BPF_JMP | syscall.BPF_JGE | syscall.BPF_K, K: 1000, Jf: 1})
+	}
+	check = append(check,
+		syscall.SockFilter{Code: syscall.BPF_RET | syscall.BPF_K, K: retErrno | uint32(f.errno)},
+		syscall.SockFilter{Code: syscall.BPF_RET | syscall.BPF_K, K: retAllow})
+	program := syscall.SockFprog{Len: uint16(len(check)), Filter: &check[0]}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if _, _, errno := syscall.RawSyscall6(syscall.SYS_PRCTL, setNoNewPrivs, 1, 0, 0, 0, 0); errno != 0 {
+		return errno
+	}
+	if _, _, errno := syscall.RawSyscall(number, modeFilter, allThreads, uintptr(unsafe.Pointer(&program))); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// TestFullDisk fills the disk: with a limit on the size of files, which is always possible, and for real, on a small file
+// system of its own, where this process may mount one.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	t.Run("rlimit", func(t *testing.T) {
+		t.Parallel()
+		if out := startChild(t, "full disk, rlimit", t.TempDir()).wait(t); out != "" {
+			t.Error(out)
+		}
+	})
+	t.Run("tmpfs", func(t *testing.T) {
+		t.Parallel()
+		c, err := tryChild(t, "full disk, tmpfs", t.TempDir(), ownMounts)
+		if err == nil {
+			out := c.wait(t)
+			if out == "" {
+				return
+			}
+			if !strings.Contains(out, mountRefused) {
+				t.Fatal(out)
+			}
+			err = errors.New(strings.TrimSpace(out))
+		}
+		t.Logf("%v: only the limit on the size of files was tested", err)
+	})
+}
+
+const mountRefused = "a file system cannot be mounted here"
+
+// ownMounts gives a child mounts of its own, which end with it.
+func ownMounts(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: gid, Size: 1}}
+	}
+}
+
+func childFullTmpfs(dir string) error {
+	if err := syscall.Mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("%s: %w", mountRefused, err)
+	}
+	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=256k"); err != nil {
+		return fmt.Errorf("%s: %w", mountRefused, err)
+	}
+	return fullDisk(dir, syscall.ENOSPC, func() error {
+		filler, err := os.Create(filepath.Join(dir, "filler"))
+		if err != nil {
+			return err
+		}
+		for err == nil {
+			_, err = filler.Write(make([]byte, 4096))
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			return err
+		}
+		return filler.Close()
+	})
+}
+
+func childFullRlimit(dir string) error {
+	signal.Ignore(syscall.SIGXFSZ)
+	return fullDisk(dir, syscall.EFBIG, func() error {
+		return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{})
+	})
+}
+
+// fullDisk checks a store whose disk becomes full: the old record stays, reading, touching and destroying work.
+func fullDisk(dir string, errno syscall.Errno, fill func() error) error {
+	ctx, cancel := testContext()
+	defer cancel()
+	s, err := filestore.New(filepath.Join(dir, "sessions"), nil)
+	if err != nil {
+		return err
+	}
+	rec := record("old")
+	if err := s.Write(ctx, faultID, rec, session.Version{}); err != nil {
+		return err
+	}
+	if err := fill(); err != nil {
+		return err
+	}
+	for name, err := range map[string]error{
+		"change":   s.Write(ctx, faultID, record(strings.Repeat("new", 5000)), rec.Version),
+		"creation": s.Write(ctx, session.ID{6, 1}, record("new"), session.Version{}),
+		"ping":     s.Ping(ctx),
+	} {
+		if !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, errno) {
+			return fmt.Errorf("%s: got error %w, want ErrUnavailable with %w", name, err, errno)
+		}
+	}
+	rec.Seen = rec.Seen.Add(time.Second)
+	if err := s.Touch(ctx, faultID, rec); err != nil {
+		return fmt.Errorf("touch: %w", err)
+	}
+	if got, err := s.Read(ctx, faultID); err != nil || string(got.Payload) != "old" || !got.Seen.Equal(rec.Seen) {
+		return fmt.Errorf("read: got %.40q, seen %v, error %w", got.Payload, got.Seen, err)
+	}
+	if err := s.Destroy(ctx, faultID); err != nil {
+		return fmt.Errorf("destroy: %w", err)
+	}
+	if _, err := s.Read(ctx, faultID); !errors.Is(err, session.ErrNotFound) {
+		return fmt.Errorf("read after destroy: %w", err)
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, "sessions", "06"))
+	if err != nil || len(entries) != 1 {
+		return fmt.Errorf("%d files are left in the folder, want the lock only; error %w", len(entries), err)
+	}
+	return nil
+}

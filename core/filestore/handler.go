@@ -1,0 +1,101 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+// Read implements session.Handler. It takes no lock and writes nothing, unless it meets garbage, which it moves to the
+// quarantine.
+func (s *Store) Read(ctx context.Context, id session.ID) (rec session.Record, err error) {
+	err = s.in(ctx, id, false, func(f *folder, name string) (err error) {
+		rec, err = f.session(ctx, name)
+		if errors.Is(err, session.ErrNotFound) && !f.live() {
+			return errStale
+		}
+		return err
+	})
+	return rec, err
+}
+
+// Write implements session.Handler. It syncs the new file and its folder.
+func (s *Store) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
+	return s.in(ctx, id, prev.IsZero(), func(f *folder, name string) error {
+		err := f.write(ctx, name, &rec, prev)
+		if err == nil || errors.Is(err, errApplied) { // who applied it may have died before this
+			return f.sync()
+		}
+		return err
+	})
+}
+
+// Touch implements session.Toucher. It sets the file's mtime and syncs nothing. It never sets Seen back.
+func (s *Store) Touch(ctx context.Context, id session.ID, rec session.Record) error {
+	return s.in(ctx, id, false, func(f *folder, name string) error {
+		if err := f.lock(ctx); err != nil {
+			return err
+		}
+		defer f.unlock()
+		stored, err := f.alive(name)
+		seen := rec.Seen.Truncate(time.Millisecond)
+		if err != nil || stored.Version != rec.Version || !seen.After(stored.Seen) {
+			return err
+		}
+		if err := f.setSeen(name, seen); err != nil {
+			return unavailable("a session cannot be touched", err)
+		}
+		return nil
+	})
+}
+
+// Destroy implements session.Handler. It needs no space, so it works on a full disk, and it removes whatever has the
+// session's name, readable or not.
+func (s *Store) Destroy(ctx context.Context, id session.ID) error {
+	err := s.in(ctx, id, false, func(f *folder, name string) error {
+		if err := f.lock(ctx); err != nil {
+			return err
+		}
+		err := f.remove(name)
+		f.unlock()
+		if err != nil && !errors.Is(err, session.ErrNotFound) {
+			return err
+		}
+		return f.sync() // also if it was absent: an earlier call may have failed here
+	})
+	if errors.Is(err, session.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// remove unlinks a file.
+func (f *folder) remove(name string) error {
+	if err := f.root.Remove(name); err != nil {
+		return opening(err)
+	}
+	return nil
+}
+
+// in runs do with the folder and the file name of a session, and again when the folder was replaced meanwhile. If there
+// is no folder and create is not set, the error is ErrNotFound.
+func (s *Store) in(ctx context.Context, id session.ID, create bool, do func(f *folder, name string) error) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	name := string(id.AppendHex(nil))
+	for range 3 {
+		f, err := s.folder(id[0], create)
+		if err == nil {
+			err = do(f, name)
+		}
+		if !errors.Is(err, errStale) {
+			return err
+		}
+		s.forget(id[0], f)
+	}
+	return unavailable("", errStale)
+}
