@@ -1,0 +1,108 @@
+// Package goredis_test tests package goredis on real Redis servers.
+package goredis_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/nonstick-go/nonstick/backends/goredis"
+	"github.com/nonstick-go/nonstick/core/session"
+	"github.com/nonstick-go/nonstick/core/sessiontest"
+	"github.com/nonstick-go/nonstick/integration/internal/servers"
+)
+
+// leastPrivilege is the permission that the package doc of goredis tells operators to give.
+const leastPrivilege = "~nonstick:* +hmget +hset +hdel +pexpire +del +evalsha +eval"
+
+func TestSuite(t *testing.T) {
+	for name, c := range map[string]struct {
+		opts           servers.RedisOptions
+		user, password string
+		db             int
+		params         string
+	}{
+		"tcp":      {},
+		"unix":     {opts: servers.RedisOptions{Unix: true}, db: 2},
+		"tls":      {opts: servers.RedisOptions{TLS: true}},
+		"mutual":   {opts: servers.RedisOptions{Mutual: true, Password: "p/w@%?"}, password: "p/w@%?"},
+		"database": {db: 3, params: "prefix=shop:&pool_size=4&max_bytes=2000000"},
+		"least privilege": {
+			opts: servers.RedisOptions{Users: []string{"web on >secret " + leastPrivilege}}, user: "web", password: "secret",
+		},
+	} {
+		t.Run(name, func(t *testing.T) { // one after another: the suite has cases about milliseconds
+			r := servers.StartRedis(t, &c.opts)
+			u := withParams(t, withParams(t, r.UserURL(c.user, c.password, c.db), patient), c.params)
+			prefix, tooLarge := goredis.DefaultPrefix, goredis.DefaultMaxBytes
+			if name == "database" {
+				prefix, tooLarge = "shop:", 2_000_000
+			}
+			t.Run("suite", func(t *testing.T) {
+				sessiontest.Run(t, harness(r, u, prefix, c.db, tooLarge))
+			})
+			expectAllExpire(t, r, prefix, c.db)
+		})
+	}
+}
+
+func TestSuiteNew(t *testing.T) {
+	r := servers.StartRedis(t, nil)
+	for _, protocol := range []int{2, 3} {
+		client := redis.NewClient(&redis.Options{Addr: r.Addr(), ContextTimeoutEnabled: true, MaxRetries: 3, Protocol: protocol})
+		t.Cleanup(func() { _ = client.Close() })
+		h := harness(r, r.URL(), goredis.DefaultPrefix, 0, goredis.DefaultMaxBytes)
+		h.Open = func(context.Context) (session.Handler, error) { return goredis.New(client, nil) }
+		t.Run([]string{2: "RESP2", 3: "RESP3"}[protocol], func(t *testing.T) { sessiontest.Run(t, h) })
+	}
+	expectAllExpire(t, r, goredis.DefaultPrefix, 0)
+}
+
+// harness describes a Store at url, which is on r.
+func harness(r *servers.Redis, url, prefix string, db, tooLarge int) sessiontest.Harness {
+	return sessiontest.Harness{
+		Open:        func(ctx context.Context) (session.Handler, error) { return session.Open(ctx, url) },
+		Toucher:     true,
+		Pinger:      true,
+		Closer:      true,
+		SelfExpires: true,
+		TooLarge:    tooLarge,
+		Broken: func(ctx context.Context) (session.Handler, error) {
+			return session.Open(ctx, "redis://127.0.0.1:1") // nobody listens there
+		},
+		Garble: func(ctx context.Context, id session.ID) error {
+			_, err := r.Admin().TxPipelined(ctx, func(p redis.Pipeliner) error {
+				p.Select(ctx, db)
+				p.HSet(ctx, prefix+string(id.AppendHex(nil)), "r", "not a record")
+				p.Select(ctx, 0)
+				return nil
+			})
+			return err
+		},
+	}
+}
+
+// expectAllExpire fails if there is a key that has no time to live, or is not ours.
+func expectAllExpire(t *testing.T, r *servers.Redis, prefix string, db int) {
+	t.Helper()
+	ctx := t.Context()
+	conn := r.Admin().Conn()
+	defer conn.Close()
+	if err := conn.Select(ctx, db).Err(); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for keys := conn.Scan(ctx, 0, "*", 1000).Iterator(); keys.Next(ctx); n++ {
+		if !strings.HasPrefix(keys.Val(), prefix) {
+			t.Errorf("a key does not begin with the prefix: %.12q...", keys.Val())
+		}
+		if ttl := conn.PTTL(ctx, keys.Val()).Val(); ttl < 0 && ttl != -2 { // -2: it is gone by now
+			t.Errorf("a key has no time to live: PTTL %d", ttl)
+		}
+	}
+	if n == 0 {
+		t.Error("no key is left of the suite: looked in the wrong place?")
+	}
+}

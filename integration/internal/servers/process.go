@@ -1,0 +1,93 @@
+package servers
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os/exec"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// process is a server that runs as a child of the test.
+type process struct {
+	spec
+	path string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when cmd has ended
+
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func newProcess(t testing.TB, s spec) *process {
+	t.Helper()
+	path, err := exec.LookPath(s.name)
+	if err != nil {
+		t.Fatalf("%s is not installed. Install it with: apt-get install %s\n"+
+			"or set NONSTICK_TEST_CONTAINERS=1 to run it in a container (image %s).", s.name, s.pkg, s.image)
+	}
+	return &process{spec: s, path: path}
+}
+
+func (p *process) start() error {
+	cmd := exec.Command(p.path, p.args...)
+	cmd.Dir = p.dir
+	cmd.Stdout, cmd.Stderr = p, p
+	cmd.SysProcAttr = dieWithParent() // kill -9 of the test leaves no server behind
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // a killed server is no error
+		close(done)
+	}()
+	p.cmd, p.done = cmd, done
+	return nil
+}
+
+func (p *process) alive() bool {
+	if p.done == nil {
+		return false
+	}
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+func (p *process) signal(s syscall.Signal) error {
+	if !p.alive() {
+		return fmt.Errorf("%s is not running", p.name)
+	}
+	if err := p.cmd.Process.Signal(s); err != nil {
+		return err
+	}
+	if s == syscall.SIGKILL {
+		<-p.done
+	}
+	return nil
+}
+
+func (p *process) remove() {
+	if p.alive() {
+		_ = errors.Join(p.signal(syscall.SIGCONT), p.signal(syscall.SIGKILL)) // it may end in between
+	}
+}
+
+// Write collects what the server prints.
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.Write(b)
+}
+
+func (p *process) output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.String()
+}
