@@ -1,4 +1,4 @@
-// Package goredis keeps sessions in Redis or Valkey, through github.com/redis/go-redis/v9.
+// Package goredis keeps sessions in Redis (7 or later) or Valkey, through github.com/redis/go-redis/v9.
 //
 // Importing it makes session.Open understand its URLs; New is the typed door to the same code.
 //

@@ -36,7 +36,12 @@ type refusal string
 
 func newRefusal(text string) refusal {
 	// The errors without a word of their own that an operator must tell apart.
-	for _, known := range []string{"ERR max number of clients reached", "ERR DB index is out of range", "ERR unknown command"} {
+	for _, known := range []string{
+		"ERR max number of clients reached",
+		"ERR DB index is out of range",
+		"ERR unknown command",
+		"ERR The user executing the script can't run this command", // NOPERM in Redis 7.0
+	} {
 		if strings.HasPrefix(text, known) {
 			return refusal(known)
 		}

@@ -32,7 +32,7 @@ func TestHostileReplies(t *testing.T) {
 		},
 		"number":  func([]string) string { return ":42\r\n" },
 		"strings": func(args []string) string { return fmt.Sprintf("*1\r\n$%d\r\n%s\r\n", len(args[0]), args[0]) },
-		"garbage": func([]string) string { return "*2\r\n$7\r\ngarbage\r\n_\r\n" },
+		"garbage": func([]string) string { return "*2\r\n_\r\n$7\r\ngarbage\r\n" },
 		"end":     func([]string) string { return "" },
 	} {
 		t.Run(name, func(t *testing.T) {

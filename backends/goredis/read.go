@@ -16,14 +16,14 @@ func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error)
 	if s.closed.Load() {
 		return session.Record{}, session.ErrClosed
 	}
-	data, seen, err := s.fields(ctx, s.key(id))
+	seen, data, err := s.fields(ctx, s.key(id))
 	if err != nil {
 		return session.Record{}, failed(ctx, err)
 	}
 	if data == nil {
 		return session.Record{}, session.ErrNotFound
 	}
-	rec, err := decode(data, seen)
+	rec, err := decode(seen, data)
 	if err != nil {
 		return session.Record{}, err
 	}
@@ -33,23 +33,24 @@ func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error)
 	return rec, nil
 }
 
-// fields returns the fields r and t of key, nil for one that is not there. The slices are the caller's.
+// fields returns the fields t and r of key, nil for one that is not there. The slices are the caller's.
 //
 // It takes the answer as raw bytes, and the record is then a part of them: a parsed answer consists of strings, which
-// would have to be copied. The price is that go-redis does not look at the answer. So whatever is not two fields is asked
-// for again as a parsed command, for go-redis to understand: a redirection in a cluster, say, or an error.
-func (s *Store) fields(ctx context.Context, key string) (data, seen []byte, err error) {
-	raw := redis.NewRawCmd(ctx, "hmget", key, "r", "t")
+// would have to be copied. (r comes last, or the buffer of go-redis might grow once more behind it.) The price is that
+// go-redis does not look at the answer. So whatever is not two fields is asked for again as a parsed command, for
+// go-redis to understand: a redirection in a cluster, say, or an error.
+func (s *Store) fields(ctx context.Context, key string) (seen, data []byte, err error) {
+	raw := redis.NewRawCmd(ctx, "hmget", key, "t", "r")
 	raw.SetFirstKeyPos(1)
 	_ = s.client.Process(ctx, raw)
 	reply, err := raw.Result()
 	if err != nil {
 		return nil, nil, err
 	}
-	if data, seen, ok := parseFields(reply); ok {
-		return data, seen, nil
+	if seen, data, ok := parseFields(reply); ok {
+		return seen, data, nil
 	}
-	parsed := redis.NewStringSliceCmd(ctx, "hmget", key, "r", "t")
+	parsed := redis.NewStringSliceCmd(ctx, "hmget", key, "t", "r")
 	parsed.SetFirstKeyPos(1)
 	_ = s.client.Process(ctx, parsed)
 	values, err := parsed.Result()
@@ -102,7 +103,7 @@ func parseString(reply []byte) (value, rest []byte, ok bool) {
 }
 
 // decode makes a record of what the fields hold. Its payload is a part of data.
-func decode(data, seen []byte) (session.Record, error) {
+func decode(seen, data []byte) (session.Record, error) {
 	rec, err := session.ParseRecord(data)
 	if err != nil || len(seen) == 0 {
 		return rec, err

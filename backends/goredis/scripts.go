@@ -53,14 +53,16 @@ func newScript(body string) script {
 
 // run runs a script. A server that does not know it by name gets it whole, in the same call.
 func (s *Store) run(ctx context.Context, sc script, key string, args ...any) (any, error) {
-	cmd := redis.NewCmd(ctx, append([]any{"evalsha", sc.sha, "1", key}, args...)...)
-	cmd.SetFirstKeyPos(3)
-	_ = s.client.Process(ctx, cmd)
-	reply, err := cmd.Result()
-	if err == nil || !redis.HasErrorPrefix(err, "NOSCRIPT") {
-		return reply, err
+	reply, err := s.eval(ctx, "evalsha", sc.sha, key, args)
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		return s.eval(ctx, "eval", sc.body, key, args)
 	}
-	cmd = redis.NewCmd(ctx, append([]any{"eval", sc.body, "1", key}, args...)...)
+	return reply, err
+}
+
+func (s *Store) eval(ctx context.Context, command string, sc any, key string, args []any) (any, error) {
+	full := append(make([]any, 0, 4+len(args)), command, sc, "1", key)
+	cmd := redis.NewCmd(ctx, append(full, args...)...)
 	cmd.SetFirstKeyPos(3)
 	_ = s.client.Process(ctx, cmd)
 	return cmd.Result()

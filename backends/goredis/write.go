@@ -50,7 +50,7 @@ func refused(fields []any, prev session.Version) error {
 	}
 	data, _ := fields[0].(string)
 	seen, _ := fields[1].(string) // nil if it was not touched
-	newest, err := decode([]byte(data), []byte(seen))
+	newest, err := decode([]byte(seen), []byte(data))
 	if err != nil {
 		return err
 	}
