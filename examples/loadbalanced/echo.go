@@ -24,14 +24,18 @@ func echoRoutes(a *app.App, sessions *session.Manager) http.Handler {
 		return c.HTMLBlob(status, page)
 	})
 	e.GET("/api/session", echoAPI(a, session.ReadOnly, func(echo.Context, *session.Session) error { return nil }))
-	e.POST("/api/visit", echoAPI(a, session.Optimistic, func(_ echo.Context, s *session.Session) error { return app.Visit(s) }))
+	e.POST("/api/visit", echoAPI(a, session.Optimistic, func(_ echo.Context, s *session.Session) error {
+		return app.Visit(s)
+	}))
 	e.POST("/api/set", echoAPI(a, session.Optimistic, func(c echo.Context, s *session.Session) error {
 		return app.Set(s, c.QueryParam("key"), c.QueryParam("value"))
 	}))
 	e.POST("/api/login", echoAPI(a, session.Optimistic, func(c echo.Context, s *session.Session) error {
 		return app.Login(s, c.QueryParam("user"))
 	}))
-	e.POST("/api/logout", echoAPI(a, session.Optimistic, func(_ echo.Context, s *session.Session) error { return app.Logout(s) }))
+	e.POST("/api/logout", echoAPI(a, session.Optimistic, func(_ echo.Context, s *session.Session) error {
+		return app.Logout(s)
+	}))
 	e.GET("/api/slow", echoAPI(a, session.Optimistic, func(c echo.Context, s *session.Session) error {
 		return a.Slow(c.Request().Context(), s, c.QueryParam("ms"), c.QueryParam("key"), c.QueryParam("value"))
 	}))

@@ -26,14 +26,18 @@ func fiberRoutes(a *app.App, sessions *session.Manager) *fiber.App {
 		return c.Status(status).Type("html", "utf-8").Send(page)
 	})
 	f.Get("/api/session", fiberAPI(a, session.ReadOnly, func(*fiber.Ctx, *session.Session) error { return nil }))
-	f.Post("/api/visit", fiberAPI(a, session.Optimistic, func(_ *fiber.Ctx, s *session.Session) error { return app.Visit(s) }))
+	f.Post("/api/visit", fiberAPI(a, session.Optimistic, func(_ *fiber.Ctx, s *session.Session) error {
+		return app.Visit(s)
+	}))
 	f.Post("/api/set", fiberAPI(a, session.Optimistic, func(c *fiber.Ctx, s *session.Session) error {
 		return app.Set(s, c.Query("key"), c.Query("value"))
 	}))
 	f.Post("/api/login", fiberAPI(a, session.Optimistic, func(c *fiber.Ctx, s *session.Session) error {
 		return app.Login(s, c.Query("user"))
 	}))
-	f.Post("/api/logout", fiberAPI(a, session.Optimistic, func(_ *fiber.Ctx, s *session.Session) error { return app.Logout(s) }))
+	f.Post("/api/logout", fiberAPI(a, session.Optimistic, func(_ *fiber.Ctx, s *session.Session) error {
+		return app.Logout(s)
+	}))
 	f.Get("/api/slow", fiberAPI(a, session.Optimistic, func(c *fiber.Ctx, s *session.Session) error {
 		return a.Slow(c.UserContext(), s, c.Query("ms"), c.Query("key"), c.Query("value"))
 	}))

@@ -22,14 +22,18 @@ func ginRoutes(a *app.App, sessions *session.Manager) http.Handler {
 		c.Data(status, "text/html; charset=utf-8", page)
 	})
 	r.GET("/api/session", ginAPI(a, session.ReadOnly, func(*gin.Context, *session.Session) error { return nil }))
-	r.POST("/api/visit", ginAPI(a, session.Optimistic, func(_ *gin.Context, s *session.Session) error { return app.Visit(s) }))
+	r.POST("/api/visit", ginAPI(a, session.Optimistic, func(_ *gin.Context, s *session.Session) error {
+		return app.Visit(s)
+	}))
 	r.POST("/api/set", ginAPI(a, session.Optimistic, func(c *gin.Context, s *session.Session) error {
 		return app.Set(s, c.Query("key"), c.Query("value"))
 	}))
 	r.POST("/api/login", ginAPI(a, session.Optimistic, func(c *gin.Context, s *session.Session) error {
 		return app.Login(s, c.Query("user"))
 	}))
-	r.POST("/api/logout", ginAPI(a, session.Optimistic, func(_ *gin.Context, s *session.Session) error { return app.Logout(s) }))
+	r.POST("/api/logout", ginAPI(a, session.Optimistic, func(_ *gin.Context, s *session.Session) error {
+		return app.Logout(s)
+	}))
 	r.GET("/api/slow", ginAPI(a, session.Optimistic, func(c *gin.Context, s *session.Session) error {
 		return a.Slow(c.Request.Context(), s, c.Query("ms"), c.Query("key"), c.Query("value"))
 	}))

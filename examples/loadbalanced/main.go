@@ -30,7 +30,7 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "where the balancer listens; the nodes take the next three `ports`, or free ones if it is 0")
+	addr := flag.String("addr", "127.0.0.1:8080", "`host:port` of the balancer; the nodes take the next three ports (0: free ports)")
 	store := flag.String("store", "", "`URL` of the store that the nodes share (default: files in a temporary folder)")
 	node := flag.String("node", "", "internal: be the node of this `framework`")
 	flag.Parse()
@@ -53,7 +53,7 @@ func run(addr, store string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if scheme, _, _ := strings.Cut(store, ":"); strings.EqualFold(scheme, "memory") {
-		return errors.New("-store: memory:// lives in one process, and three cannot share it; use file:///folder or redis://host:6379")
+		return errors.New("-store: memory:// is in one process, three cannot share it: use file:///folder or redis://host:6379")
 	}
 	if store == "" {
 		folder, err := os.MkdirTemp("", "nonstick-demo-")

@@ -23,6 +23,7 @@ const (
 	storeVariable   = "NONSTICK_DEMO_STORE" // how a node learns the URL of the store
 	shutdownTimeout = 3 * time.Second
 	headerTimeout   = 5 * time.Second
+	commitTimeout   = 3 * time.Second // hundreds of requests of one session at once queue up before a slow disk
 )
 
 // frameworks are those that the nodes run, one each.
@@ -41,7 +42,8 @@ func runNode(framework, addr, storeURL string) error {
 		time.Sleep(stopTimeout)
 		os.Exit(1) // something hangs; nobody is left to kill this process
 	}()
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})).With("node", nodeName(framework))
+	warnings := &slog.HandlerOptions{Level: slog.LevelWarn}
+	log := slog.New(slog.NewTextHandler(os.Stderr, warnings)).With("node", nodeName(framework))
 
 	store, err := session.Open(ctx, storeURL)
 	if err != nil {
@@ -51,6 +53,7 @@ func runNode(framework, addr, storeURL string) error {
 		Cookie:        session.Cookie{Insecure: true}, // the demo speaks plain http; a real application never sets this
 		Observer:      session.SlogObserver{Logger: log},
 		ErrorResponse: app.CommitFailed,
+		CommitTimeout: commitTimeout,
 	})
 	if err != nil {
 		return err

@@ -57,7 +57,9 @@ func New(nodes ...Node) http.Handler {
 	mux.HandleFunc("GET /balancer/nodes", b.list)
 	mux.HandleFunc("POST /balancer/stop", b.stop)
 	mux.HandleFunc("POST /balancer/start", b.start)
-	mux.HandleFunc("/balancer/", func(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusNotFound, "there is nothing here") })
+	mux.HandleFunc("/balancer/", func(w http.ResponseWriter, _ *http.Request) {
+		fail(w, http.StatusNotFound, "there is nothing here")
+	})
 	mux.Handle("/", b.proxy())
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

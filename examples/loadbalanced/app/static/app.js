@@ -66,35 +66,44 @@ function note(answer) {
   }
 }
 
-// refreshNodes shows which nodes are up. It asks the balancer; no node sees it.
+// refreshNodes shows which nodes are up. It asks the balancer; no node sees it. Answers that were overtaken are dropped.
+let asked = 0;
+
 async function refreshNodes() {
+  const question = ++asked;
   const response = await fetch("/balancer/nodes").catch(() => null);
-  if (!response?.ok) {
+  const body = response?.ok ? await response.json() : null;
+  if (question !== asked) return;
+  if (!body) {
     find("nodes").textContent = "This page was loaded without the balancer.";
     return;
   }
-  showNodes(await response.json());
+  showNodes(body);
 }
 
 function showNodes(nodes) {
-  const focused = document.activeElement?.dataset.node;
-  find("nodes").replaceChildren(...nodes.map(({ node, up }) => {
-    const item = document.createElement("li");
-    item.className = up ? "up" : "down";
-    const name = document.createElement("strong");
-    name.textContent = node;
-    name.dataset.framework = node.replace("node-", "");
-    const state = document.createElement("span");
+  const list = find("nodes");
+  if (list.childElementCount !== nodes.length) list.replaceChildren(...nodes.map(newNode));
+  for (const [i, { up }] of nodes.entries()) {
+    const [, state, button] = list.children[i].children;
+    if (button.disabled) continue; // it is stopping or starting
+    list.children[i].className = up ? "up" : "down";
     state.textContent = up ? "up" : "stopped";
-    const button = document.createElement("button");
-    button.type = "button";
     button.textContent = up ? "Stop" : "Start";
-    button.dataset.node = node;
-    button.addEventListener("click", () => turn(button, up ? "stop" : "start"));
-    item.append(name, state, button);
-    return item;
-  }));
-  if (focused) find("nodes").querySelector(`[data-node="${focused}"]`)?.focus();
+  }
+}
+
+function newNode({ node }) {
+  const item = document.createElement("li");
+  const name = document.createElement("strong");
+  name.textContent = node;
+  name.dataset.framework = node.replace("node-", "");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.dataset.node = node;
+  button.addEventListener("click", () => turn(button, button.textContent.toLowerCase()));
+  item.append(name, document.createElement("span"), button);
+  return item;
 }
 
 // turn stops or starts a node.
@@ -104,6 +113,7 @@ async function turn(button, action) {
   const query = new URLSearchParams({ node: button.dataset.node });
   const response = await fetch(`/balancer/${action}?${query}`, { method: "POST" }).catch(() => null);
   const body = await response?.json();
+  button.disabled = false;
   say(response?.ok ? "" : body?.error ?? "The balancer does not answer.");
   refreshNodes();
 }
