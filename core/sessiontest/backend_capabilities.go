@@ -1,0 +1,44 @@
+package sessiontest
+
+import (
+	"errors"
+	"io"
+
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+func capabilityCases(s *suite) []backendCase {
+	cases := []backendCase{
+		{"capabilities",
+			"A capability that the harness declares is found by type assertion; one that it does not declare is not there.",
+			func(p *probe) {
+				h := p.open()
+				_, closer := h.(io.Closer)
+				p.declared("Toucher", p.Toucher, !errors.Is(p.touch(p.ctx, h, p.id(), p.record("")), errors.ErrUnsupported))
+				p.declared("Pinger", p.Pinger, !errors.Is(p.ping(h), errors.ErrUnsupported))
+				p.declared("io.Closer", p.Closer, closer)
+			}},
+	}
+	if s.Pinger {
+		cases = append(cases, backendCase{"ping", "Ping returns nil if reads and writes work.", func(p *probe) {
+			p.ok("Ping", p.ping(p.open()))
+		}})
+	}
+	return cases
+}
+
+func (p *probe) declared(name string, want, got bool) {
+	if want && !got {
+		p.errorf("the harness declares %s, the Handler has lost it", name)
+	}
+	if got && !want {
+		p.errorf("the Handler has %s: declare it in the harness, so that it is tested", name)
+	}
+}
+
+func (p *probe) ping(h session.Handler) error {
+	if pinger, ok := h.(session.Pinger); ok {
+		return pinger.Ping(p.ctx)
+	}
+	return errors.ErrUnsupported
+}

@@ -1,0 +1,174 @@
+package sessiontest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+// Op names a method of a Handler.
+type Op string
+
+// The operations of a Handler and of its optional capabilities.
+const (
+	OpRead    Op = "read"
+	OpWrite   Op = "write"
+	OpDestroy Op = "destroy"
+	OpGC      Op = "gc"
+	OpTouch   Op = "touch"
+	OpPing    Op = "ping"
+	OpClose   Op = "close"
+)
+
+// Faulty is a Handler that passes every call on to another one, counts it, and lets a test disturb it:
+//
+//	f := sessiontest.NewFaulty(memstore.New(nil))
+//	f.Before(sessiontest.OpWrite, 1, sessiontest.Fail) // the next write is not applied
+//	f.After(sessiontest.OpWrite, 1, sessiontest.Fail)  // the next write is applied, and its reply lost
+//	gate := sessiontest.NewGate()
+//	f.Before(sessiontest.OpRead, -1, gate.Wait)        // all reads wait until gate.Open or the end of their context
+//
+// It forwards the optional capabilities of the inner Handler. Where that lacks one, Touch and Ping answer
+// errors.ErrUnsupported, and Close has nothing to close. It is safe for concurrent use.
+type Faulty struct {
+	inner session.Handler
+
+	mu     sync.Mutex
+	calls  map[Op]int
+	before map[Op][]disturbance
+	after  map[Op][]disturbance
+}
+
+// disturbance is something to do in the next times calls, or in all if times is negative.
+type disturbance struct {
+	times int
+	do    func(ctx context.Context) error
+}
+
+// NewFaulty wraps inner. Until Before or After is called, nothing is disturbed.
+func NewFaulty(inner session.Handler) *Faulty {
+	f := &Faulty{inner: inner, calls: make(map[Op]int)}
+	f.Heal()
+	return f
+}
+
+// Before runs do with the context of the next times calls of op, before the inner Handler sees them; a negative times
+// means every call until Heal. If do returns an error, the call returns it and is not applied. What several calls of
+// Before ask for takes its turn in that order: each call of op runs one do at most.
+func (f *Faulty) Before(op Op, times int, do func(ctx context.Context) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before[op] = append(f.before[op], disturbance{times, do})
+}
+
+// After runs do with the context of the next times calls of op that the inner Handler has answered, whatever it
+// answered. If do returns an error, the call returns that, although the inner Handler has done its work. Else it is like
+// Before.
+func (f *Faulty) After(op Op, times int, do func(ctx context.Context) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.after[op] = append(f.after[op], disturbance{times, do})
+}
+
+// Heal forgets everything that Before and After have asked for. Calls that wait at a Gate go on waiting.
+func (f *Faulty) Heal() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before, f.after = make(map[Op][]disturbance), make(map[Op][]disturbance)
+}
+
+// Calls returns how many calls of op have begun, disturbed ones included.
+func (f *Faulty) Calls(op Op) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[op]
+}
+
+// Read implements session.Handler.
+func (f *Faulty) Read(ctx context.Context, id session.ID) (rec session.Record, err error) {
+	err = f.call(ctx, OpRead, func() error { rec, err = f.inner.Read(ctx, id); return err })
+	if err != nil {
+		return session.Record{}, err
+	}
+	return rec, nil
+}
+
+// Write implements session.Handler.
+func (f *Faulty) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
+	return f.call(ctx, OpWrite, func() error { return f.inner.Write(ctx, id, rec, prev) })
+}
+
+// Destroy implements session.Handler.
+func (f *Faulty) Destroy(ctx context.Context, id session.ID) error {
+	return f.call(ctx, OpDestroy, func() error { return f.inner.Destroy(ctx, id) })
+}
+
+// GC implements session.Handler.
+func (f *Faulty) GC(ctx context.Context, limit int) (removed int, err error) {
+	err = f.call(ctx, OpGC, func() error { removed, err = f.inner.GC(ctx, limit); return err })
+	return removed, err
+}
+
+// Touch implements session.Toucher.
+func (f *Faulty) Touch(ctx context.Context, id session.ID, rec session.Record) error {
+	return f.call(ctx, OpTouch, func() error {
+		if t, ok := f.inner.(session.Toucher); ok {
+			return t.Touch(ctx, id, rec)
+		}
+		return fmt.Errorf("touch: %w", errors.ErrUnsupported)
+	})
+}
+
+// Ping implements session.Pinger.
+func (f *Faulty) Ping(ctx context.Context) error {
+	return f.call(ctx, OpPing, func() error {
+		if p, ok := f.inner.(session.Pinger); ok {
+			return p.Ping(ctx)
+		}
+		return fmt.Errorf("ping: %w", errors.ErrUnsupported)
+	})
+}
+
+// Close closes the inner Handler if it is an io.Closer.
+func (f *Faulty) Close() error {
+	return f.call(context.Background(), OpClose, func() error {
+		if c, ok := f.inner.(io.Closer); ok {
+			return c.Close()
+		}
+		return nil
+	})
+}
+
+func (f *Faulty) call(ctx context.Context, op Op, inner func() error) error {
+	f.mu.Lock()
+	f.calls[op]++
+	before := take(f.before, op)
+	f.mu.Unlock()
+	if err := before(ctx); err != nil {
+		return err
+	}
+	err := inner()
+	f.mu.Lock()
+	after := take(f.after, op)
+	f.mu.Unlock()
+	if lost := after(ctx); lost != nil {
+		return lost
+	}
+	return err
+}
+
+// take returns what to do in this call of op.
+func take(planned map[Op][]disturbance, op Op) func(ctx context.Context) error {
+	for queue := planned[op]; len(queue) > 0; queue = queue[1:] {
+		planned[op] = queue
+		if queue[0].times != 0 {
+			queue[0].times--
+			return queue[0].do
+		}
+	}
+	return func(context.Context) error { return nil }
+}
