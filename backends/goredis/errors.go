@@ -40,7 +40,8 @@ func newRefusal(text string) refusal {
 		"ERR max number of clients reached",
 		"ERR DB index is out of range",
 		"ERR unknown command",
-		"ERR The user executing the script can't run this command", // NOPERM in Redis 7.0
+		"ERR The user executing the script can't run this command", // missing permission, Redis 7.0
+		"ERR ACL failure in script",                                // the same, later
 	} {
 		if strings.HasPrefix(text, known) {
 			return refusal(known)

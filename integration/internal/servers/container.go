@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/netip"
 	"strconv"
 	"syscall"
@@ -53,7 +54,9 @@ func (i *inContainer) start() error {
 	if i.port != 0 {
 		req.ExposedPorts = []string{strconv.Itoa(i.port) + "/tcp"}
 	}
-	c, err := testcontainers.GenericContainer(ctx, testcontainers.GenericContainerRequest{ContainerRequest: req, Started: true})
+	c, err := testcontainers.GenericContainer(ctx, testcontainers.GenericContainerRequest{
+		ContainerRequest: req, Started: true, Logger: log.New(io.Discard, "", 0),
+	})
 	if err != nil {
 		if c != nil {
 			_ = c.Terminate(ctx)
