@@ -1,0 +1,65 @@
+package sessiontest
+
+import (
+	"net/http"
+
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+func renewCases() []adapterCase {
+	return []adapterCase{
+		{"renew/known", "Renew gives the visitor a new cookie, keeps the data, and makes the old cookie useless at " +
+			"once.", renewKnown},
+		{"renew/new", "Renewing a session that is not stored yet is no different from storing it.", renewNew},
+		{"renew/store-down", "If Renew cannot be stored the old cookie and the old data stay.", renewStoreDown},
+	}
+}
+
+func login(c Call) error {
+	s, err := get(c)
+	if err != nil {
+		return err
+	}
+	if err := s.Renew(); err != nil {
+		return err
+	}
+	if err := session.NewKey[string]("user").Set(s, "u"); err != nil {
+		return err
+	}
+	return done(c)
+}
+
+func renewKnown(p *adapterProbe) {
+	s := p.open(Route{"GET", "/login", login})
+	v := s.known()
+	token := v.token
+	v.get("/login").want(http.StatusOK, "done").wantCookie()
+	if v.token == token {
+		p.fatalf("the visitor got the old token again")
+	}
+	s.dead("the id before the login", token)
+	v.holds("after the login", "k", "before")
+	v.holds("after the login", "user", "u")
+}
+
+func renewNew(p *adapterProbe) {
+	s := p.open(Route{"GET", "/login", login})
+	v := s.visitor()
+	v.get("/login").want(http.StatusOK, "done").wantCookie()
+	v.holds("after the login", "user", "u")
+	if n := s.store.Calls(OpWrite); n != 1 {
+		p.fatalf("the login of a new visitor cost %d writes, want 1", n)
+	}
+}
+
+func renewStoreDown(p *adapterProbe) {
+	s := p.open(Route{"GET", "/login", login})
+	v := s.known()
+	s.store.Before(OpWrite, -1, Fail)
+	if a := v.get("/login").wantSameToken(); a.status != http.StatusServiceUnavailable {
+		p.fatalf("GET /login: status is %d, want 503", a.status)
+	}
+	s.store.Heal()
+	v.holds("after the login that failed", "k", "before")
+	v.holds("after the login that failed", "user", "")
+}
