@@ -1,6 +1,7 @@
 package sessionfiber
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/gofiber/fiber/v2"
@@ -30,6 +31,9 @@ func Middleware(sessions *session.Manager) fiber.Handler {
 // Get returns the session of the request; see session.Get, which does the same with c.UserContext().
 func Get(c *fiber.Ctx, mode ...session.Mode) (*session.Session, error) {
 	s, err := session.Get(c.UserContext(), mode...)
+	if errors.Is(err, session.ErrNoMiddleware) { // the programmer's to see, on the first try
+		return nil, err
+	}
 	if err != nil {
 		return nil, &statusError{fiber.NewError(session.StatusCode(err)), err}
 	}
@@ -47,6 +51,7 @@ func replace(c *fiber.Ctx, r session.Response) {
 	if r.Status == http.StatusServiceUnavailable {
 		c.Set(fiber.HeaderRetryAfter, "1")
 	}
+	c.Context().Hijack(nil)
 	c.Status(r.Status).Response().SetBody(r.Body)
 }
 
