@@ -55,7 +55,7 @@ func binaryPayloads() [][]byte {
 		all = append(all, byte(b))
 	}
 	payloads := [][]byte{all, []byte("\r\n$-1\r\n"), []byte("\x00'\"\\;--`{}%s\xff\xfe"), []byte("\xed\xa0\x80 no UTF-8")}
-	for _, b := range all {
+	for _, b := range []byte("\x00\n \"N\x7f\x80\xff") {
 		payloads = append(payloads, []byte{b})
 	}
 	return payloads
