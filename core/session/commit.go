@@ -69,45 +69,47 @@ func (s *Session) create(ctx context.Context, payload []byte, out *outcome) erro
 	if life := s.m.o.AbsoluteTimeout; life > 0 {
 		rec.Expires = rec.Created.Add(life)
 	}
-	token, err := s.put(ctx, &rec)
+	if err := s.m.fits(payload); err != nil {
+		return err
+	}
+	token, id, err := s.m.put(ctx, &rec)
 	if err != nil {
 		return err
 	}
+	s.id, s.rec = id, rec
 	out.token, out.life = token, s.m.life(&rec)
-	s.observe(Event{Kind: EventCreated, id: s.id})
+	s.observe(Event{Kind: EventCreated, id: id})
 	return nil
 }
 
-// put stores rec under a new id, which the session has from then on.
-func (s *Session) put(ctx context.Context, rec *Record) (token string, err error) {
+// put stores rec under a new id.
+func (m *Manager) put(ctx context.Context, rec *Record) (token string, id ID, err error) {
 	for range 3 { // an id that is taken means that the random source repeats itself: never share it (ASVS 7.2.3)
-		if token, err = newToken(s.m.random); err != nil {
-			return "", err
+		if token, err = newToken(m.random); err != nil {
+			return "", ID{}, err
 		}
-		id, _ := parseToken(token)
-		if err = s.m.stamp(rec); err != nil {
-			return "", err
-		}
-		if _, err = s.m.write(ctx, id, *rec, Version{}); err == nil {
-			s.id, s.rec, s.changes = id, *rec, nil
-			return token, nil
-		}
-		if !errors.Is(err, ErrExists) {
-			return "", err
+		id, _ = parseToken(token)
+		m.stamp(rec)
+		if _, err = m.write(ctx, id, *rec, Version{}); !errors.Is(err, ErrExists) {
+			return token, id, err
 		}
 	}
-	return "", err
+	return "", ID{}, err
 }
 
 // stamp makes rec the next version of itself, seen now.
-func (m *Manager) stamp(rec *Record) error {
+func (m *Manager) stamp(rec *Record) {
 	rec.Seen = now()
 	rec.TTL = m.o.IdleTimeout
 	if rec.TTL < 0 {
 		rec.TTL = rec.Expires.Sub(rec.Seen)
 	}
 	rec.Version = m.versions.next(rec.Seen, rec.Version)
-	if size := len(rec.Payload) + RecordOverhead; size > m.o.MaxBytes {
+}
+
+// fits is ErrTooLarge when the record of payload would exceed Options.MaxBytes.
+func (m *Manager) fits(payload []byte) error {
+	if size := len(payload) + RecordOverhead; size > m.o.MaxBytes {
 		return fmt.Errorf("%w: %d bytes are more than MaxBytes, %d", ErrTooLarge, size, m.o.MaxBytes)
 	}
 	return nil
@@ -136,80 +138,4 @@ func (s *Session) touch(ctx context.Context) error {
 		s.observe(Event{Kind: EventTouched, id: s.id})
 	}
 	return nil // the visitor has his page; the next request will try again
-}
-
-// merge lays the changes over the newest record until the store takes the result.
-func (s *Session) merge(ctx context.Context) error {
-	turn, err := s.m.gates.enter(ctx, s.id)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrConflict, err)
-	}
-	defer s.m.gates.leave(s.id, turn)
-	base, kind := s.rec, EventSaved
-	if v := turn.newest.Version; string(v[:]) > string(base.Version[:]) {
-		kind = EventMerged
-		if base, err = s.rebase(turn.newest); err != nil {
-			return err
-		}
-	}
-	for tries := 0; ; tries++ {
-		payload, changed := s.changes.splice(base.Payload)
-		if !changed {
-			s.rec, s.changes = base, nil
-			return s.touch(ctx)
-		}
-		next := base
-		next.Payload = payload
-		if err := s.m.stamp(&next); err != nil {
-			return err
-		}
-		repeated, err := s.m.write(ctx, s.id, next, base.Version)
-		if err == nil {
-			s.rec, s.changes, turn.newest = next, nil, next
-			s.observe(Event{Kind: kind, Tries: tries, id: s.id})
-			return nil
-		}
-		kind = EventMerged
-		if base, err = s.yield(ctx, err, repeated, tries+1); err != nil {
-			return err
-		}
-	}
-}
-
-// yield turns a refused write into the record to merge with.
-func (s *Session) yield(ctx context.Context, refusal error, repeated bool, tries int) (Record, error) {
-	if !errors.Is(refusal, ErrConflict) {
-		return Record{}, refusal
-	}
-	s.observe(Event{Kind: EventConflict, Tries: tries, id: s.id})
-	if repeated && s.changes.replays() {
-		// The first call gave no answer. It may have been applied and then been built upon by somebody else: replaying
-		// an Update could count it twice.
-		return Record{}, fmt.Errorf("%w: it is unknown whether the change was stored", ErrUnavailable)
-	}
-	if ctx.Err() != nil {
-		return Record{}, refusal
-	}
-	newest, err := s.m.newest(ctx, s.id, refusal)
-	if err != nil {
-		return Record{}, err
-	}
-	return s.rebase(newest)
-}
-
-// rebase prepares the changes for newest, which is not the record that the request read.
-func (s *Session) rebase(newest Record) (Record, error) {
-	if !newest.Successor.IsZero() {
-		return newest, ErrNotFound // renewed: the old id is dead
-	}
-	if err := checkPayload(newest.Payload); err != nil {
-		return newest, err
-	}
-	if key := s.changes.overwritten(s.rec.Payload, newest.Payload); key != "" {
-		if s.m.o.RejectStale {
-			return newest, fmt.Errorf("%w: key %q", ErrConflict, key)
-		}
-		s.observe(Event{Kind: EventOverwritten, Key: key, id: s.id})
-	}
-	return newest, s.changes.rebase(newest.Payload)
 }

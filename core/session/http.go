@@ -38,10 +38,15 @@ func (m *Manager) Wrap(w http.ResponseWriter, r *http.Request) (*ResponseWriter,
 
 // plainResponse is the default of Options.ErrorResponse.
 func plainResponse(err error) Response {
-	status := StatusCode(err)
-	text := http.StatusText(status) + ": the session could not be saved\n"
-	if errors.Is(err, ErrNotFound) {
-		text = http.StatusText(status) + ": the session has ended\n"
+	status, why := StatusCode(err), "the session store does not answer, please try again"
+	switch {
+	case errors.Is(err, ErrNotFound):
+		why = "the session has ended"
+	case errors.Is(err, ErrConflict):
+		why = "the session was changed by another request, please try again"
+	case status == http.StatusInternalServerError:
+		why = "the session cannot be used"
 	}
+	text := http.StatusText(status) + ": " + why + "\n"
 	return Response{Status: status, ContentType: "text/plain; charset=utf-8", Body: []byte(text)}
 }

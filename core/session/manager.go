@@ -92,7 +92,7 @@ func (m *Manager) Ping(ctx context.Context) error {
 	}))
 }
 
-// ErrorResponse is the response for an error of this package, as a failed commit sends it; see Options.ErrorResponse.
+// ErrorResponse is the response for an error of this package; see Options.ErrorResponse and Fail.
 func (m *Manager) ErrorResponse(err error) Response { return m.o.ErrorResponse(err) }
 
 // collect runs GC until ctx ends.

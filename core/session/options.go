@@ -55,8 +55,8 @@ type Options struct {
 	// LogKey makes Event.Session the same on every node that has the same key, so that their logs can be joined. Default:
 	// random for each Manager.
 	LogKey []byte
-	// ErrorResponse makes the response that replaces the handler's when a commit fails. Default: plain text with
-	// StatusCode of the error. Adapters add the no-store and Retry-After headers.
+	// ErrorResponse makes the response that replaces the handler's when a commit fails, and the one that Manager.Fail
+	// sends. Default: plain text with StatusCode of the error. The headers no-store and Retry-After are added.
 	ErrorResponse func(err error) Response
 
 	// GCInterval is how often the Manager has the store remove expired sessions, give or take a tenth. Default 1 minute;
@@ -64,7 +64,7 @@ type Options struct {
 	GCInterval time.Duration
 }
 
-// Response is what a visitor gets instead of the handler's response when a commit fails.
+// Response is what a visitor gets instead of the handler's response when the session fails.
 type Response struct {
 	Status      int
 	ContentType string

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -14,43 +13,45 @@ const successorLife = 10 * time.Second
 // names the successor. The exchange compares versions, so a change that another request stored under the old id in
 // between is not lost: it is merged, and the exchange is tried again. Only then does the visitor get the new token.
 func (s *Session) move(ctx context.Context, out *outcome) error {
-	old := s.id
-	turn, err := s.m.gates.enter(ctx, old)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrConflict, err)
+	m, own := s.m, &entry{s: s, alone: true}
+	turn := m.gates.enter(ctx, own)
+	if turn == nil {
+		return own.err
 	}
-	defer s.m.gates.leave(old, turn)
-	base, changes := s.rec, s.changes
+	defer m.gates.leave(s.id, turn, nil)
+	base := turn.base(s.rec)
 	rec := base
-	rec.Payload, _ = changes.splice(base.Payload)
-	token, err := s.put(ctx, &rec)
+	if own.lay(&rec); own.err != nil {
+		return own.result()
+	}
+	token, fresh, err := m.put(ctx, &rec)
 	if err != nil {
 		return err
 	}
-	fresh := s.id
 	for tries := 1; ; tries++ {
-		s.id, s.rec, s.changes = old, base, changes
 		dead := Record{Created: base.Created, Seen: now(), TTL: successorLife, Successor: fresh}
-		dead.Version = s.m.versions.next(dead.Seen, base.Version)
-		_, err := s.m.write(ctx, old, dead, base.Version)
+		dead.Version = m.versions.next(dead.Seen, base.Version)
+		repeated, err := m.write(ctx, s.id, dead, base.Version)
 		if err == nil {
 			break
 		}
-		if base, err = s.yield(ctx, err, false, tries); err == nil {
+		if base, err = m.yield(ctx, []*entry{own}, err, repeated, tries); err == nil {
 			prev := rec.Version
-			rec.Payload, _ = changes.splice(base.Payload)
-			if err = s.m.stamp(&rec); err == nil {
-				_, err = s.m.write(ctx, fresh, rec, prev)
+			rec.Payload = base.Payload
+			if own.lay(&rec); own.err == nil {
+				m.stamp(&rec)
+				_, own.err = m.write(ctx, fresh, rec, prev)
 			}
 		}
-		if err != nil {
+		if own.fail(err); own.err != nil {
 			// Nobody has the new token. Do not leave its data behind; if this fails too, it expires.
-			_ = s.m.destroy(ctx, fresh)
-			return err
+			_ = m.destroy(ctx, fresh)
+			return own.result()
 		}
 	}
-	s.id, s.rec, s.changes = fresh, rec, nil
-	out.token, out.life = token, s.m.life(&rec)
+	settle([]*entry{own}, rec, false, 0)
+	s.id = fresh
+	out.token, out.life = token, m.life(&rec)
 	s.observe(Event{Kind: EventRenewed, id: fresh})
 	return nil
 }

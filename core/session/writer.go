@@ -34,26 +34,27 @@ func (w *ResponseWriter) WriteHeader(status int) {
 	}
 }
 
-// Write commits the session if that was not done, and writes p. After a failed commit it drops p.
+// Write commits the session if that was not done, and writes p. After a failed commit it drops p and returns the error of
+// the commit, as a broken connection would: a handler that streams learns that nobody listens.
 func (w *ResponseWriter) Write(p []byte) (int, error) {
-	if w.Start() != nil {
-		return len(p), nil
+	if err := w.Start(); err != nil {
+		return 0, err
 	}
 	return w.inner.Write(p)
 }
 
 // WriteString is Write for a string.
 func (w *ResponseWriter) WriteString(s string) (int, error) {
-	if w.Start() != nil {
-		return len(s), nil
+	if err := w.Start(); err != nil {
+		return 0, err
 	}
 	return io.WriteString(w.inner, s)
 }
 
 // ReadFrom is Write for all of src, with sendfile where the writer below has it.
 func (w *ResponseWriter) ReadFrom(src io.Reader) (int64, error) {
-	if w.Start() != nil {
-		return io.Copy(io.Discard, src)
+	if err := w.Start(); err != nil {
+		return 0, err
 	}
 	return io.Copy(w.inner, src)
 }
@@ -97,14 +98,21 @@ func (w *ResponseWriter) Start() error {
 	}
 	w.started = true
 	if w.err = w.x.Commit(w.inner.Header()); w.err != nil {
-		w.replace(w.x.m.ErrorResponse(w.err))
+		w.x.m.Fail(w.inner, w.err)
+		_ = http.NewResponseController(w.inner).Flush() // the handler may stream for a long time yet
 	}
 	return w.err
 }
 
-// replace sends r instead of what the handler has prepared.
-func (w *ResponseWriter) replace(r Response) {
-	h := w.inner.Header()
+// Fail answers with Options.ErrorResponse, for a handler whose session could not be had:
+//
+//	s, err := session.Get(r.Context())
+//	if err != nil {
+//		sessions.Fail(w, err)
+//		return
+//	}
+func (m *Manager) Fail(w http.ResponseWriter, err error) {
+	r, h := m.ErrorResponse(err), w.Header()
 	for _, name := range HandlerHeaders() {
 		h.Del(name)
 	}
@@ -115,8 +123,8 @@ func (w *ResponseWriter) replace(r Response) {
 	if r.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "1")
 	}
-	w.inner.WriteHeader(r.Status)
-	_, _ = w.inner.Write(r.Body)
+	w.WriteHeader(r.Status)
+	_, _ = w.Write(r.Body)
 }
 
 // HandlerHeaders are the response headers that describe what the handler wanted to say, or say it. An adapter removes
