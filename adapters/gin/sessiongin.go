@@ -45,6 +45,9 @@ func (w *writer) WriteHeaderNow() {
 
 func (w *writer) Flush() { w.rw.Flush() }
 
+// FlushError tells http.ResponseController that the commit failed.
+func (w *writer) FlushError() error { return w.rw.FlushError() }
+
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.rw.Hijack() }
 
 // Unwrap returns gin's writer, for http.ResponseController.
