@@ -52,7 +52,7 @@
 // A Store is safe for concurrent use, and so are many Stores of many processes on one folder. Reads take no lock.
 // Changes prepare their file first, then hold the lock of one of the 256 folders for the time of a comparison and a
 // rename. Goroutines of one process queue for it in order, so each process has at most one waiter, which tries with
-// growing pauses of up to 2 ms. A process that dies loses its lock at once. A Store holds up to 513 file descriptors.
+// growing pauses of up to 2 ms. A process that dies loses its lock at once. A Store holds up to 514 file descriptors.
 //
 // It works on Linux, macOS, the BSDs and illumos. Elsewhere New returns errors.ErrUnsupported.
 package filestore

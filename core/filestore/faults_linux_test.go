@@ -107,8 +107,13 @@ func (f fault) child(dir string) error {
 	if _, err = s.Read(ctx, session.ID{6, 1}); !errors.Is(err, session.ErrNotFound) && f.call != syscall.SYS_OPENAT {
 		return fmt.Errorf("the refused creation is there: %w", err)
 	}
-	err = s.Destroy(ctx, session.ID{6, 2})
-	if fails := f.call == syscall.SYS_FSYNC || f.call == syscall.SYS_FLOCK || f.call == syscall.SYS_OPENAT; (err != nil) != fails {
+	// These sync the folder although they change nothing: an earlier call may have failed to.
+	fails := f.call == syscall.SYS_FSYNC || f.call == syscall.SYS_OPENAT
+	if err = s.Write(ctx, faultID, rec, session.Version{}); (err != nil) != fails {
+		return fmt.Errorf("repeated write: got error %w, want one: %v", err, fails)
+	}
+	fails = fails || f.call == syscall.SYS_FLOCK
+	if err = s.Destroy(ctx, session.ID{6, 2}); (err != nil) != fails {
 		return fmt.Errorf("destroy: got error %w, want one: %v", err, fails)
 	}
 	return nil

@@ -30,36 +30,43 @@ func plantExpired(t testing.TB, s *filestore.Store, dir string, id session.ID) {
 	plant(t, s, dir, id, rec)
 }
 
-// TestGCRound has few expired sessions among many: calls with a small limit look at a part only, go on where the one
-// before stopped, and find all in one round.
+// TestGCRound has few expired sessions among many. How many files a call looks at shows in the garbage that it takes
+// away. Calls go on where the one before stopped, and find all in one round.
 func TestGCRound(t *testing.T) {
 	t.Parallel()
-	const live, expired = 4000, 3
+	const garbage, expired, most = 2500, 3, 1024 + 16
 	s, dir := newStore(t, &filestore.Options{NoSync: true})
-	for i := range live {
-		plant(t, s, dir, session.ID{byte(i % 4), byte(i >> 8), byte(i)}, record("alive"))
-	}
 	for i := range byte(expired) {
 		plantExpired(t, s, dir, session.ID{i, 0xee, i})
 	}
-	const calls = expired + live/1024 + 2
-	removed, idle := 0, 0
-	for range calls {
+	for i := range garbage {
+		must(t, os.WriteFile(pathOf(dir, session.ID{byte(i % expired), byte(i >> 8), byte(i)}), []byte("garbage"), 0o600))
+	}
+	left := func() (n int) {
+		for b := range byte(expired) {
+			n += len(list(t, filepath.Dir(pathOf(dir, session.ID{b})))) - 2 // the lock, and the session that made the folder
+		}
+		return n
+	}
+	removed, before := 0, left()
+	for before > 0 {
 		n, err := s.GC(t.Context(), 1)
 		if n < 0 || n > 1 || err != nil {
 			t.Fatalf("GC: got %d, error %v", n, err)
 		}
-		if removed += n; n == 0 {
-			idle++
+		removed += n
+		after := left()
+		if before-after > most {
+			t.Fatalf("a call that may look at %d files took away %d", most, before-after)
 		}
+		if n == 0 && after > 0 && before-after < most-4*expired {
+			t.Fatalf("a call took away %d files, and %d were left", before-after, after)
+		}
+		before = after
 	}
 	if removed != expired {
-		t.Errorf("%d calls removed %d of %d", calls, removed, expired)
+		t.Errorf("a round removed %d of %d", removed, expired)
 	}
-	if idle < 2 {
-		t.Errorf("%d of %d calls found nothing: a call looks at everything", idle, calls)
-	}
-	wantPayload(t, s, session.ID{1, 0, 1}, "alive")
 }
 
 // TestGCLeftovers plants what crashed processes leave behind, among what is not ours.

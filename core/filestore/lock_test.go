@@ -91,52 +91,98 @@ func childHolder(path string) error {
 	return f.Close()
 }
 
-// TestStoppedHolderGC says that one stuck folder neither blocks GC nor keeps it from the others.
+// TestStoppedHolderGC says that a stuck folder does not keep GC from the others.
 func TestStoppedHolderGC(t *testing.T) {
 	t.Parallel()
+	const each = 12
 	s, dir := newStore(t, &filestore.Options{LockWait: 100 * time.Millisecond})
-	for b := range byte(8) {
-		plantExpired(t, s, dir, session.ID{b})
-		plantExpired(t, s, dir, session.ID{b, 1})
-	}
-	holder := startChild(t, "holder", filepath.Join(dir, "03", "lock"))
-	holder.line(t)
-	removed, failed := 0, 0
-	for range 4 {
-		n, err := s.GC(t.Context(), 100)
-		removed += n
-		if err != nil {
-			wantError(t, err, session.ErrUnavailable, dir)
-			failed++
+	expire := func(folder byte) {
+		for i := range byte(each) {
+			plantExpired(t, s, dir, session.ID{folder, i})
 		}
 	}
-	if removed != 14 || failed == 0 {
-		t.Errorf("GC removed %d sessions and failed %d times, want 14 and a failure", removed, failed)
+	expire(3)
+	holder := startChild(t, "holder", filepath.Join(dir, "03", "lock"))
+	holder.line(t)
+	if n, err := s.GC(t.Context(), 100); n != 0 || !errors.Is(err, session.ErrUnavailable) {
+		t.Errorf("GC of a stuck folder: got %d, error %v", n, err)
+	}
+	expire(4)
+	if n, err := s.GC(t.Context(), each); n != each || err != nil {
+		t.Errorf("GC after that: got %d, error %v, want %d from the next folder", n, err, each)
 	}
 	holder.signal(t, syscall.SIGKILL)
 	holder.wait(t)
-	if n, err := s.GC(t.Context(), 100); n != 2 || err != nil {
-		t.Errorf("GC after the lock was given back: got %d, error %v, want 2", n, err)
+	if n, err := s.GC(t.Context(), 100); n != each || err != nil {
+		t.Errorf("GC after the lock was given back: got %d, error %v, want %d", n, err, each)
 	}
 }
 
-// TestCloseWaits says that Close waits for a call that runs, and that it ends.
-func TestCloseWaits(t *testing.T) {
+// TestReplacedLock deletes a lock file that a store has open: it must not go on with a lock that others do not see.
+func TestReplacedLock(t *testing.T) {
 	t.Parallel()
-	s, dir := newStore(t, &filestore.Options{LockWait: 200 * time.Millisecond})
+	s, dir := newStore(t, &filestore.Options{LockWait: 100 * time.Millisecond})
 	rec := create(t, s, session.ID{3}, "payload")
+	path := filepath.Join(dir, "03", "lock")
+	must(t, os.Remove(path))
+	create(t, openStore(t, dir, nil), session.ID{3, 1}, "makes the lock file anew")
+	holder := startChild(t, "holder", path)
+	holder.line(t)
+	wantError(t, s.Write(t.Context(), session.ID{3}, record("changed"), rec.Version), session.ErrUnavailable, dir)
+	wantPayload(t, s, session.ID{3}, "payload")
+}
+
+// TestGarbageReplaced has somebody replace garbage while a reader waits to move it to the quarantine.
+func TestGarbageReplaced(t *testing.T) {
+	t.Parallel()
+	s, dir := newStore(t, &filestore.Options{LockWait: time.Minute})
+	path := pathOf(dir, session.ID{3})
+	create(t, s, session.ID{3}, "payload")
+	good, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, []byte("garbage"), 0o600))
 	holder := startChild(t, "holder", filepath.Join(dir, "03", "lock"))
 	holder.line(t)
 	done := make(chan error, 1)
-	go func() { done <- s.Touch(t.Context(), session.ID{3}, rec) }()
-	time.Sleep(50 * time.Millisecond)
-	must(t, s.Close())
-	select {
-	case err := <-done:
-		if !errors.Is(err, session.ErrUnavailable) && !errors.Is(err, session.ErrClosed) {
-			t.Errorf("Touch: %v", err)
+	go func() {
+		rec, err := s.Read(t.Context(), session.ID{3})
+		if err == nil && string(rec.Payload) != "payload" {
+			err = fmt.Errorf("got payload %q", rec.Payload)
 		}
-	case <-time.After(5 * time.Second):
-		t.Error("Close did not wait for Touch")
+		done <- err
+	}()
+	time.Sleep(50 * time.Millisecond) // if that is too short, the reader reads the good record only
+	must(t, os.WriteFile(path, good, 0o600))
+	holder.signal(t, syscall.SIGKILL)
+	if err := <-done; err != nil {
+		t.Errorf("Read: %v", err)
+	}
+	wantPayload(t, s, session.ID{3}, "payload")
+}
+
+// TestCloseWaits says that Close waits for a call that runs, and only for that long.
+func TestCloseWaits(t *testing.T) {
+	t.Parallel()
+	const wait = 300 * time.Millisecond
+	s, dir := newStore(t, nil)
+	rec := create(t, s, session.ID{3}, "payload")
+	holder := startChild(t, "holder", filepath.Join(dir, "03", "lock"))
+	holder.line(t)
+	for pause := 10 * time.Millisecond; ; pause *= 2 {
+		s := openStore(t, dir, &filestore.Options{LockWait: wait + pause})
+		done := make(chan error, 1)
+		begin := time.Now()
+		go func() { done <- s.Touch(t.Context(), session.ID{3}, rec) }()
+		time.Sleep(pause)
+		must(t, s.Close())
+		took := time.Since(begin)
+		err := <-done
+		if errors.Is(err, session.ErrClosed) && pause < 10*time.Second {
+			continue // the call had not begun yet
+		}
+		if !errors.Is(err, session.ErrUnavailable) || took < wait {
+			t.Errorf("Touch: error %v; Close returned after %v, the call was to end after %v", err, took, wait+pause)
+		}
+		return
 	}
 }

@@ -19,10 +19,11 @@ const childEnv = "FILESTORE_TEST_CHILD"
 
 func children() map[string]func(dir string) error {
 	return map[string]func(dir string) error{
-		"unwritable": childUnwritable,
-		"increment":  childIncrement,
-		"writer":     childWriter,
-		"holder":     childHolder,
+		"unwritable":         childUnwritable,
+		"increment":          childIncrement,
+		"writer":             func(dir string) error { return childWriter(dir, false) },
+		"writer, not synced": func(dir string) error { return childWriter(dir, true) },
+		"holder":             childHolder,
 	}
 }
 

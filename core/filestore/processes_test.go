@@ -97,10 +97,10 @@ func TestKill(t *testing.T) {
 	s, dir := newStore(t, nil)
 	create(t, s, sharedID, writerPayload(1))
 	acknowledged, kept := 0, 0
-	for range rounds {
+	for round := range rounds {
 		var running [writers]*child
 		for i := range running {
-			running[i] = startChild(t, "writer", dir)
+			running[i] = startChild(t, []string{"writer", "writer, not synced"}[round%2], dir)
 		}
 		for _, c := range running {
 			c.line(t) // it has begun
@@ -136,10 +136,10 @@ func TestKill(t *testing.T) {
 
 // childWriter changes a session of its own, which lies in the same folder as those of its kind, and one that it shares
 // with them, until it is killed.
-func childWriter(dir string) error {
+func childWriter(dir string, noSync bool) error {
 	ctx, cancel := testContext()
 	defer cancel()
-	s, err := filestore.New(dir, nil)
+	s, err := filestore.New(dir, &filestore.Options{NoSync: noSync})
 	if err != nil {
 		return err
 	}

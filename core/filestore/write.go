@@ -25,7 +25,7 @@ func (f *folder) write(ctx context.Context, name string, rec *session.Record, pr
 	if len(rec.Payload) > f.store.opts.MaxBytes {
 		return fmt.Errorf("%w: %d bytes, the file store takes %d", session.ErrTooLarge, len(rec.Payload), f.store.opts.MaxBytes)
 	}
-	if !time.Now().Before(rec.Deadline()) {
+	if expired(rec) {
 		return session.ErrNotFound
 	}
 	temp, err := f.stage(rec)
