@@ -27,7 +27,8 @@ help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r t d; do printf '  make %-6s %s\n' "$$t" "$$d"; done
 
 demo: ## Run three frameworks behind a balancer, sharing one session: ARGS='-store redis://localhost:6379'
-	go run ./examples/loadbalanced $(ARGS)
+	go build -o bin/loadbalanced ./examples/loadbalanced
+	exec bin/loadbalanced $(ARGS)
 
 test: ## Run all tests of all modules with the race detector; installs what they need
 	scripts/need $(NEEDED)
