@@ -52,8 +52,8 @@ func claim(base *os.Root) error {
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		if info.Mode()&fs.ModeSticky != 0 || !empty(d) && !isDir(base, quarantine) {
-			return fmt.Errorf("%w: the session folder has mode %04o and holds other files: name a folder of its own, or set its mode to 0700",
-				session.ErrUnavailable, info.Mode().Perm())
+			return fmt.Errorf("%w: the session folder has mode %04o and holds other files: "+
+				"name a folder of its own, or set its mode to 0700", session.ErrUnavailable, info.Mode().Perm())
 		}
 		if err := d.Chmod(0o700); err != nil {
 			return unavailable("the session folder is open to others and cannot be closed", err)

@@ -24,8 +24,9 @@
 //	3f/tmp-1760…          a write under way; GC removes those that are older than an hour
 //	quarantine/           what was found in the place of a session and is none
 //
-// Files have mode 0600, folders 0700. Everything may be deleted at any time, also while processes run; deleting the
-// whole folder makes their calls fail with ErrUnavailable until they are restarted.
+// Files have mode 0600, folders 0700. What is in the folder may be deleted at any time, also while processes run; but
+// two changes of one session that are under way while its lock file is deleted may overwrite each other. When the
+// folder itself is deleted, calls fail with ErrUnavailable until the processes are restarted.
 //
 // # Durability
 //

@@ -122,3 +122,15 @@ func TestGCGarbage(t *testing.T) {
 		t.Errorf("the quarantine holds %d files, want 1", len(got))
 	}
 }
+
+// TestGCReplacedFolder says that GC of a process that does nothing else sees a folder that was deleted and made anew.
+func TestGCReplacedFolder(t *testing.T) {
+	t.Parallel()
+	s, dir := newStore(t, nil)
+	create(t, s, session.ID{9}, "payload")
+	must(t, os.RemoveAll(filepath.Join(dir, "09")))
+	plantExpired(t, openStore(t, dir, nil), dir, session.ID{9, 1})
+	if n, err := s.GC(t.Context(), 10); n != 1 || err != nil {
+		t.Errorf("GC: got %d, error %v, want 1", n, err)
+	}
+}

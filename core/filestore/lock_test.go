@@ -55,7 +55,8 @@ func TestStoppedHolder(t *testing.T) {
 				defer cancel()
 				begin := time.Now()
 				err := call(ctx)
-				if took := time.Since(begin); !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || took > wait/3+2*time.Second {
+				took := time.Since(begin)
+				if !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || took > wait/3+2*time.Second {
 					t.Errorf("%s: error %v after %v, want the end of its context after %v", name, err, took, wait/3)
 				}
 			})

@@ -23,7 +23,7 @@ func TestOpenURL(t *testing.T) {
 		{"host", "file://secret.example/sessions", "no host"},
 		{"relative, taken for a host", "file://sessions", "no host"},
 		{"user", "file://me:pw@/sessions", "no host"},
-		{"opaque", "file:sessions", "no host"},
+		{"opaque", "file:sessions", "file:///"},
 		{"empty path", "file://", "absolute path"},
 		{"fragment", "file://" + dir + "/a#b", "fragment"},
 		{"unknown parameter", "file://" + dir + "/p?fsync=false", "unknown parameter fsync"},

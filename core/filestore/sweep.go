@@ -47,6 +47,10 @@ func (s *Store) next() (string, error) {
 			}
 		}
 		f, err := s.folder(w.shard, false)
+		if err == nil && !f.live() {
+			s.forget(w.shard, f)
+			f, err = s.folder(w.shard, false)
+		}
 		if errors.Is(err, session.ErrNotFound) {
 			return "", io.EOF
 		}
