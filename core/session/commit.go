@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -37,7 +36,8 @@ func (s *Session) commit() (outcome, error) {
 	if err == nil {
 		return out, nil
 	}
-	if errors.Is(err, ErrNotFound) {
+	err = withoutRecord(err)
+	if answered(err, ErrNotFound) {
 		s.observe(Event{Kind: EventRefused, Err: err, id: s.id})
 	} else {
 		s.observe(Event{Kind: EventFailed, Op: "commit", Err: err, id: s.id})
@@ -90,7 +90,7 @@ func (m *Manager) put(ctx context.Context, rec *Record) (token string, id ID, er
 		}
 		id, _ = parseToken(token)
 		m.stamp(rec)
-		if _, err = m.write(ctx, id, *rec, Version{}); !errors.Is(err, ErrExists) {
+		if _, err = m.write(ctx, id, *rec, Version{}); !answered(err, ErrExists) {
 			return token, id, err
 		}
 	}
@@ -131,7 +131,7 @@ func (s *Session) touch(ctx context.Context) error {
 		return nil
 	}
 	err := s.m.touch(ctx, s.id, rec)
-	if err != nil && !errors.Is(err, ErrNotFound) { // ended meanwhile: this request changed nothing, so nothing is lost
+	if err != nil && !answered(err, ErrNotFound) { // ended meanwhile: this request changed nothing, so nothing is lost
 		s.observe(Event{Kind: EventFailed, Op: "touch", Err: err, id: s.id})
 	} else if err == nil {
 		s.rec.Seen = rec.Seen

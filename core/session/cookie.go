@@ -92,7 +92,7 @@ func (c *carrier) setCookie(result outcome) string {
 	if result.token == "" {
 		ck.MaxAge, ck.Expires = -1, time.Unix(1, 0)
 	} else if c.cookie.Persistent {
-		ck.MaxAge = max(int(result.life/time.Second), 1)
+		ck.MaxAge = max(int((result.life+time.Second-1)/time.Second), 1)
 	}
 	return ck.String()
 }

@@ -69,11 +69,11 @@ func StatusCode(err error) int {
 	switch {
 	case err == nil:
 		return http.StatusOK
-	case errors.Is(err, ErrNotFound):
-		return http.StatusConflict
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrConflict), errors.Is(err, ErrClosed),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable
+	case errors.Is(err, ErrNotFound):
+		return http.StatusConflict
 	default:
 		return http.StatusInternalServerError
 	}
@@ -88,6 +88,20 @@ func wrap(op string, err error) error {
 		return err
 	}
 	return &Error{Op: op, Err: err}
+}
+
+// answered reports whether err is the answer that sentinel stands for. A store that joins the errors of several tiers may
+// say absent and unavailable at once: that is unavailable.
+func answered(err, sentinel error) bool {
+	return errors.Is(err, sentinel) && !errors.Is(err, ErrUnavailable)
+}
+
+// withoutRecord drops the record that comes with a conflict, which may be another visitor's.
+func withoutRecord(err error) error {
+	if c, ok := errors.AsType[*ConflictError](err); ok {
+		return c.Err
+	}
+	return err
 }
 
 // known reports whether err is one of the answers that the contract knows. Anything else a Handler returns counts as

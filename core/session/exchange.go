@@ -190,9 +190,9 @@ func (m *Manager) load(ctx context.Context, in RequestHeader) (id ID, rec Record
 			}
 		}
 		switch {
-		case err == nil || errors.Is(err, ErrNotFound):
+		case err == nil || answered(err, ErrNotFound):
 			m.observe(ctx, Event{Kind: EventUnknown, id: id})
-		case errors.Is(err, ErrCorrupt) && !m.o.RejectCorrupt:
+		case answered(err, ErrCorrupt) && !m.o.RejectCorrupt:
 			m.observe(ctx, Event{Kind: EventUndecodable, Err: err, id: id})
 		default:
 			if !errors.Is(err, context.Canceled) { // a visitor who hung up is no failure

@@ -13,7 +13,7 @@ import (
 // therefore logs nobody in (OWASP Session Management Cheat Sheet, "storage"), and an index look-up by hash leaks no
 // timing of the token (CVE-2019-16782).
 //
-// An ID formats as a fixed text with every verb, so that it cannot reach a log by accident; use AppendHex to build a
+// An ID formats as a fixed text, in logs and in JSON too, so that it gets nowhere by accident; use AppendHex to build a
 // key from it.
 type ID [sha256.Size]byte
 
@@ -28,6 +28,9 @@ func (ID) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[session id]")
 
 // LogValue returns a fixed text instead of the ID.
 func (ID) LogValue() slog.Value { return slog.StringValue("[session id]") }
+
+// MarshalText returns a fixed text instead of the ID.
+func (ID) MarshalText() ([]byte, error) { return []byte("[session id]"), nil }
 
 const (
 	tokenBytes = 32 // 256 random bits; ASVS 7.2.3 asks for 128

@@ -96,10 +96,20 @@ func (k Key[T]) encode(s *Session, v T) ([]byte, error) {
 	}
 	data, err := s.m.codec.Marshal(v)
 	if err != nil {
-		return nil, fmt.Errorf("key %q: value of type %T cannot be encoded: %w", k.name, v, err)
+		return nil, &encodeError{fmt.Sprintf("key %q: value of type %T cannot be encoded", k.name, v), err}
 	}
 	return data, nil
 }
+
+// encodeError hides the text of its cause, which may quote the value.
+type encodeError struct {
+	text  string
+	cause error
+}
+
+func (e *encodeError) Error() string { return e.text }
+
+func (e *encodeError) Unwrap() error { return e.cause }
 
 func (k Key[T]) decode(s *Session, data []byte) (T, bool) {
 	var v T

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,7 +43,7 @@ func New(store Handler, options Options) (*Manager, error) {
 	if err != nil {
 		return nil, &Error{"new", err}
 	}
-	m := &Manager{store: store, o: o, codec: o.Codec, carrier: newCarrier(&o), logKey: o.LogKey, random: rand.Reader}
+	m := &Manager{store: store, o: o, codec: o.Codec, carrier: newCarrier(&o), logKey: slices.Clone(o.LogKey), random: rand.Reader}
 	var seed [40]byte
 	if _, err := io.ReadFull(rand.Reader, seed[:]); err != nil {
 		return nil, &Error{"new", err}
@@ -73,6 +75,9 @@ func (m *Manager) Close() error {
 	return nil
 }
 
+// Format writes a fixed text, so that a Manager's secrets cannot reach a log by accident.
+func (m *Manager) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[session manager]") }
+
 // Ping returns nil if the store would serve a session now, else ErrUnavailable with its cause; for readiness probes. It
 // is bounded by ReadTimeout.
 func (m *Manager) Ping(ctx context.Context) error {
@@ -85,7 +90,7 @@ func (m *Manager) Ping(ctx context.Context) error {
 			}
 		}
 		var id ID // not the hash of any token that can be found
-		if _, err := m.store.Read(ctx, id); !errors.Is(err, ErrNotFound) {
+		if _, err := m.store.Read(ctx, id); !answered(err, ErrNotFound) {
 			return err
 		}
 		return nil

@@ -130,7 +130,7 @@ func settle(entries []*entry, rec Record, written bool, tries int) {
 
 // yield turns a refused write into the record to merge with.
 func (m *Manager) yield(ctx context.Context, entries []*entry, refusal error, repeated bool, tries int) (Record, error) {
-	if !errors.Is(refusal, ErrConflict) {
+	if !answered(refusal, ErrConflict) {
 		return Record{}, refusal
 	}
 	first := entries[0].s

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 )
 
@@ -56,7 +57,9 @@ type Event struct {
 	Op    string // of EventFailed: "read", "commit", "destroy", "gc"
 	Key   string // the key it is about, if it is about one
 	Tries int    // of EventConflict and EventMerged: writes that were refused so far
-	Err   error  // what went wrong; never holds an id, a URL or a value
+	// Err is what went wrong. This package and its backends put no id, URL or value into it; the text of a backend of
+	// your own appears as it is.
+	Err error
 
 	id     ID
 	logKey []byte
@@ -73,20 +76,15 @@ func (e Event) Session() string {
 	return hex.EncodeToString(mac.Sum(nil)[:6])
 }
 
-// SlogObserver logs events: failures as errors, what deserves attention as warnings, the life of sessions as
-// information, loads, saves and touches for debugging. A nil Logger means slog.Default().
-type SlogObserver struct{ Logger *slog.Logger }
+// Format writes what a log should know of the event, and nothing else of it.
+func (e Event) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, e.LogValue()) }
 
-// Observe logs one event.
-func (o SlogObserver) Observe(ctx context.Context, e Event) {
-	logger := o.Logger
-	if logger == nil {
-		logger = slog.Default()
-	}
-	level := levelOf(e.Kind)
-	if !logger.Enabled(ctx, level) {
-		return
-	}
+// LogValue returns the attributes that SlogObserver logs, and the kind.
+func (e Event) LogValue() slog.Value {
+	return slog.GroupValue(append([]slog.Attr{slog.String("kind", e.Kind.String())}, e.attrs()...)...)
+}
+
+func (e Event) attrs() []slog.Attr {
 	attrs := make([]slog.Attr, 0, 5)
 	if id := e.Session(); id != "" {
 		attrs = append(attrs, slog.String("session", id))
@@ -103,7 +101,24 @@ func (o SlogObserver) Observe(ctx context.Context, e Event) {
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))
 	}
-	logger.LogAttrs(ctx, level, "session "+e.Kind.String(), attrs...)
+	return attrs
+}
+
+// SlogObserver logs events: failures as errors, what deserves attention as warnings, the life of sessions as
+// information, loads, saves and touches for debugging. A nil Logger means slog.Default().
+type SlogObserver struct{ Logger *slog.Logger }
+
+// Observe logs one event.
+func (o SlogObserver) Observe(ctx context.Context, e Event) {
+	logger := o.Logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	level := levelOf(e.Kind)
+	if !logger.Enabled(ctx, level) {
+		return
+	}
+	logger.LogAttrs(ctx, level, "session "+e.Kind.String(), e.attrs()...)
 }
 
 func levelOf(k EventKind) slog.Level {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ func (m *Mux) Register(scheme, name string, open Opener) {
 	if open == nil {
 		panic("session: Register of scheme " + scheme + " without an Opener")
 	}
+	scheme = strings.ToLower(scheme) // as url.Parse does
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, o := range m.owners[scheme] {
@@ -48,12 +50,12 @@ func (m *Mux) Register(scheme, name string, open Opener) {
 // Open opens the store that rawURL names, such as "redis://localhost:6379" or "file:///var/lib/app/sessions". Its errors
 // show the scheme and the host, never the rest of the URL, which may hold a password.
 func (m *Mux) Open(ctx context.Context, rawURL string) (Handler, error) {
+	if !strings.Contains(rawURL, "://") {
+		return nil, &Error{"open", errors.New("the store URL has no scheme: it must look like redis://host:6379 or file:///folder")}
+	}
 	u, err := url.Parse(rawURL)
 	if err != nil { // the parser's own text would quote parts of the URL
 		return nil, &Error{"open", errors.New("the store URL cannot be parsed: special characters in user or password must be percent-encoded")}
-	}
-	if u.Scheme == "" {
-		return nil, &Error{"open", errors.New("the store URL has no scheme: it must look like redis://host:6379 or file:///folder")}
 	}
 	m.mu.RLock()
 	owners := m.owners[u.Scheme]
@@ -65,7 +67,8 @@ func (m *Mux) Open(ctx context.Context, rawURL string) (Handler, error) {
 	switch len(owners) {
 	case 0:
 		slices.Sort(schemes)
-		return nil, &Error{"open", fmt.Errorf("no backend is registered for %s:// (forgotten import?); registered: %s", u.Scheme, strings.Join(schemes, ", "))}
+		return nil, &Error{"open", fmt.Errorf("no backend is registered for %s:// (forgotten import?); registered: %s",
+			u.Scheme, cmp.Or(strings.Join(schemes, ", "), "none"))}
 	case 1:
 	default:
 		names := make([]string, len(owners))
@@ -77,9 +80,19 @@ func (m *Mux) Open(ctx context.Context, rawURL string) (Handler, error) {
 	}
 	h, err := owners[0].open(ctx, u)
 	if err != nil {
-		return nil, wrap("open", fmt.Errorf("%s://%s: %w", u.Scheme, u.Host, err))
+		return nil, wrap("open", fmt.Errorf("%s: %w", shown(u), err))
 	}
 	return h, nil
+}
+
+// shown returns the scheme and the host of u. An @ behind the host means that a password with special characters was not
+// escaped, and that the host is a part of it.
+func shown(u *url.URL) string {
+	host := u.Host
+	if u.User == nil && strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
+		host = ""
+	}
+	return u.Scheme + "://" + host
 }
 
 var defaultMux Mux

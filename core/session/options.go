@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/textproto"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,7 +21,8 @@ type Options struct {
 	// clients that are not browsers. A response holds it when the token is new, and empty when the session ended.
 	Header string
 
-	// IdleTimeout ends a session that was not used for so long. Default 1 hour; negative: only AbsoluteTimeout counts.
+	// IdleTimeout ends a session that was not used for so long. Default 1 hour, or AbsoluteTimeout if that is shorter;
+	// negative: only AbsoluteTimeout counts.
 	// Because keeping alive is throttled (TouchInterval), it may end that much earlier.
 	IdleTimeout time.Duration
 	// AbsoluteTimeout ends a session so long after it was first stored, whatever its use. Default 24 hours; negative:
@@ -97,18 +100,24 @@ const (
 	defaultIdle     = time.Hour
 	defaultAbsolute = 24 * time.Hour
 	defaultMaxBytes = 1 << 20
+	leastMaxBytes   = 2 * RecordOverhead
 	maxCookieBytes  = 4096                 // of name and value (RFC 6265bis 5.6, ASVS 3.3.5)
 	maxCookieAge    = 400 * 24 * time.Hour // RFC 6265bis 5.5
 )
 
-// withDefaults checks the options and fills in the defaults. Its errors name the field.
+// withDefaults fills in the defaults and checks the options. Its errors name the field.
 func (o Options) withDefaults() (Options, error) {
-	setDefault(&o.IdleTimeout, defaultIdle)
 	setDefault(&o.AbsoluteTimeout, defaultAbsolute)
+	if setDefault(&o.IdleTimeout, defaultIdle); o.AbsoluteTimeout > 0 && o.IdleTimeout == defaultIdle {
+		o.IdleTimeout = min(defaultIdle, o.AbsoluteTimeout)
+	}
 	setDefault(&o.ReadTimeout, 400*time.Millisecond)
 	setDefault(&o.CommitTimeout, 600*time.Millisecond)
 	setDefault(&o.DestroyTimeout, time.Second)
 	setDefault(&o.GCInterval, time.Minute)
+	if o.TouchInterval == 0 && o.IdleTimeout > 0 {
+		o.TouchInterval = min(max(time.Minute, o.IdleTimeout/20), o.IdleTimeout/4)
+	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = defaultMaxBytes
 	}
@@ -118,56 +127,64 @@ func (o Options) withDefaults() (Options, error) {
 	if o.ErrorResponse == nil {
 		o.ErrorResponse = plainResponse
 	}
+	if o.Header == "" {
+		o.Cookie = o.Cookie.withDefaults()
+	}
+	return o, errors.Join(o.checkTimes(), o.checkSizes(), o.checkCarrier())
+}
+
+func (o *Options) checkTimes() error {
 	var errs []error
-	if o.IdleTimeout < 0 && o.AbsoluteTimeout < 0 {
+	idle, absolute := o.IdleTimeout, o.AbsoluteTimeout
+	switch {
+	case idle < 0 && absolute < 0:
 		errs = append(errs, errors.New("IdleTimeout and AbsoluteTimeout are both without limit: sessions would never end"))
+	case idle > 0 && absolute > 0 && idle > absolute:
+		errs = append(errs, fmt.Errorf("IdleTimeout: %v can never pass before AbsoluteTimeout, %v; a negative one means no limit", idle, absolute))
 	}
-	for _, d := range []struct {
-		field string
-		value time.Duration
-	}{{"IdleTimeout", o.IdleTimeout}, {"AbsoluteTimeout", o.AbsoluteTimeout}} {
-		if d.value > 0 && d.value < time.Millisecond {
-			errs = append(errs, fmt.Errorf("%s: %v is below the resolution of 1 ms", d.field, d.value))
-		}
-	}
-	if o.TouchInterval == 0 {
-		life := o.IdleTimeout
-		if life < 0 {
-			life = o.AbsoluteTimeout
-		}
-		o.TouchInterval = min(max(time.Minute, life/20), life/4)
-	}
-	if o.TouchInterval < 0 || o.IdleTimeout > 0 && o.TouchInterval >= o.IdleTimeout {
+	if o.TouchInterval < 0 || idle > 0 && o.TouchInterval >= idle {
 		errs = append(errs, fmt.Errorf("TouchInterval: %v must be positive and below IdleTimeout, else sessions in use would end", o.TouchInterval))
 	}
 	for _, d := range []struct {
 		field string
 		value time.Duration
-	}{{"ReadTimeout", o.ReadTimeout}, {"CommitTimeout", o.CommitTimeout}, {"DestroyTimeout", o.DestroyTimeout}} {
-		if d.value < 0 {
-			errs = append(errs, fmt.Errorf("%s: %v is negative; a store call is always bounded", d.field, d.value))
+		wrong bool
+	}{
+		{"IdleTimeout", idle, idle > 0 && idle < time.Millisecond},
+		{"AbsoluteTimeout", absolute, absolute > 0 && absolute < time.Millisecond},
+		{"ReadTimeout", o.ReadTimeout, o.ReadTimeout < time.Millisecond},
+		{"CommitTimeout", o.CommitTimeout, o.CommitTimeout < time.Millisecond},
+		{"DestroyTimeout", o.DestroyTimeout, o.DestroyTimeout < time.Millisecond},
+	} {
+		if d.wrong {
+			errs = append(errs, fmt.Errorf("%s: %v must be at least 1 ms", d.field, d.value))
 		}
 	}
-	if o.MaxBytes < 0 {
-		errs = append(errs, fmt.Errorf("MaxBytes: %d is negative", o.MaxBytes))
-	}
-	if o.Header != "" {
-		if o.Cookie != (Cookie{}) {
-			errs = append(errs, errors.New("Header and Cookie are both set: the token travels in one of them"))
-		}
-		if !validHeaderName(o.Header) {
-			errs = append(errs, errors.New("Header: not a valid header name (RFC 9110 5.1)"))
-		}
-	} else {
-		var err error
-		if o.Cookie, err = o.Cookie.withDefaults(); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return o, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
-func (c Cookie) withDefaults() (Cookie, error) {
+func (o *Options) checkSizes() error {
+	if o.MaxBytes < leastMaxBytes {
+		return fmt.Errorf("MaxBytes: %d is too small: no session would fit below %d", o.MaxBytes, leastMaxBytes)
+	}
+	return nil
+}
+
+func (o *Options) checkCarrier() error {
+	switch {
+	case o.Header == "":
+		return o.Cookie.check()
+	case o.Cookie != (Cookie{}):
+		return errors.New("Header and Cookie are both set: the token travels in one of them")
+	case !validHeaderName(o.Header):
+		return errors.New("Header: not a valid header name (RFC 9110 5.1)")
+	case slices.Contains(headersInUse(), textproto.CanonicalMIMEHeaderKey(o.Header)):
+		return fmt.Errorf("Header: %s has a meaning of its own; choose another name, such as X-Session", o.Header)
+	}
+	return nil
+}
+
+func (c Cookie) withDefaults() Cookie {
 	if c.Name == "" {
 		switch {
 		case c.Insecure:
@@ -184,6 +201,10 @@ func (c Cookie) withDefaults() (Cookie, error) {
 	if c.SameSite == 0 || c.SameSite == http.SameSiteDefaultMode {
 		c.SameSite = http.SameSiteLaxMode
 	}
+	return c
+}
+
+func (c *Cookie) check() error {
 	var errs []error
 	lower := strings.ToLower(c.Name) // browsers compare the prefixes without case
 	host := strings.HasPrefix(lower, "__host-")
@@ -192,6 +213,9 @@ func (c Cookie) withDefaults() (Cookie, error) {
 	}
 	if c.Insecure && (host || strings.HasPrefix(lower, "__secure-") || strings.HasPrefix(lower, "__http-")) {
 		errs = append(errs, errors.New("Cookie.Insecure: browsers refuse a __Host- or __Secure- cookie without Secure; choose another Name"))
+	}
+	if c.SameSite < http.SameSiteLaxMode || c.SameSite > http.SameSiteNoneMode {
+		errs = append(errs, errors.New("Cookie.SameSite: must be Lax, Strict or None"))
 	}
 	if c.SameSite == http.SameSiteNoneMode && c.Insecure {
 		errs = append(errs, errors.New("Cookie.SameSite: None needs Secure, so it cannot be Insecure"))
@@ -209,12 +233,19 @@ func (c Cookie) withDefaults() (Cookie, error) {
 	if err := probe.Valid(); err != nil {
 		errs = append(errs, fmt.Errorf("Cookie: %w", err))
 	}
-	return c, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 func setDefault(d *time.Duration, value time.Duration) {
 	if *d == 0 {
 		*d = value
+	}
+}
+
+func headersInUse() []string {
+	return []string{
+		"Authorization", "Cache-Control", "Connection", "Content-Length", "Content-Type", "Cookie", "Host", "Location", "Set-Cookie",
+		"Trailer", "Transfer-Encoding", "Upgrade", "Vary",
 	}
 }
 

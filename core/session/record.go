@@ -128,13 +128,16 @@ func ParseRecord(data []byte) (Record, error) {
 	}
 	copy(r.Version[:], body[VersionOffset:])
 	created := uint64(binary.BigEndian.Uint16(body[19:21]))<<32 | uint64(binary.BigEndian.Uint32(body[21:25]))
+	if created+max(deltas[0], deltas[1]) > maxMillis+1 || created+deltas[0] > maxMillis || deltas[2] > maxMillis {
+		return Record{}, fmt.Errorf("%w: record times are out of range", ErrCorrupt)
+	}
 	r.Created = fromMillis(created)
 	r.Seen = fromMillis(created + deltas[0])
 	if deltas[1] > 0 {
 		r.Expires = fromMillis(created + deltas[1] - 1)
 	}
 	r.TTL = time.Duration(min(deltas[2], uint64(1<<63-1)/uint64(time.Millisecond))) * time.Millisecond
-	r.Payload = rest
+	r.Payload = rest[:len(rest):len(rest)]
 	return r, nil
 }
 

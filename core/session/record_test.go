@@ -310,9 +310,6 @@ func FuzzParseRecord(f *testing.F) {
 				}
 				continue
 			}
-			if rec.Seen.UnixMilli() > maxMillis || rec.Expires.UnixMilli() > maxMillis {
-				continue // AppendRecord writes no such times
-			}
 			again, err := session.ParseRecord(session.AppendRecord(nil, &rec))
 			if err != nil || !equalRecords(rec, again) {
 				t.Fatalf("parsed     %+v\nencoded to %+v, %v", rec, again, err)

@@ -69,7 +69,7 @@ func (m *Manager) touch(ctx context.Context, id ID, rec Record) error {
 	prev := rec.Version
 	rec.Version = m.versions.next(rec.Seen, prev)
 	_, err := m.write(ctx, id, rec, prev)
-	if errors.Is(err, ErrConflict) { // whoever wrote kept it alive
+	if answered(err, ErrConflict) { // whoever wrote kept it alive
 		return nil
 	}
 	return err

@@ -18,6 +18,10 @@ type Version [16]byte
 // IsZero reports whether the Version names no write.
 func (v Version) IsZero() bool { return v == Version{} }
 
+// maxTick is the last clock value that is believed, in the year 10,800. What is left behind it is more than can be
+// counted up.
+const maxTick = math.MaxUint64 - 1<<40
+
 // versions makes the Versions of one node.
 type versions struct {
 	node uint64
@@ -27,12 +31,13 @@ type versions struct {
 // next returns a new Version that is greater than after and than all that this node made before.
 func (n *versions) next(now time.Time, after Version) Version {
 	floor := binary.BigEndian.Uint64(after[:8])
-	if floor == math.MaxUint64 {
-		floor = 0 // not a time anybody made; do not wrap around behind it
+	if floor > maxTick {
+		floor = 0 // not a time anybody made; the clock must not wrap around behind it
 	}
+	tick := uint64(min(max(now.UnixMilli(), 0), maxTick>>16)) << 16
 	for {
 		last := n.last.Load()
-		tick := max(uint64(now.UnixMilli())<<16, last+1, floor+1)
+		tick := max(tick, last+1, floor+1)
 		if n.last.CompareAndSwap(last, tick) {
 			var v Version
 			binary.BigEndian.PutUint64(v[:8], tick)

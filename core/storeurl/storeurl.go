@@ -9,6 +9,7 @@ package storeurl
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -47,11 +48,10 @@ func (p *Params) Bool(name string, def bool) bool {
 	if !ok {
 		return def
 	}
-	v, err := strconv.ParseBool(text)
-	if err != nil {
+	if text != "true" && text != "false" {
 		p.fail("%s must be true or false", name)
 	}
-	return v
+	return text == "true"
 }
 
 // Int returns the value of a parameter that is a whole number of at least least, or def.
@@ -83,10 +83,10 @@ func (p *Params) Duration(name string, def time.Duration) time.Duration {
 // Err returns what was wrong: malformed values, parameters given twice, and parameters that nobody asked for. Call it
 // after all others.
 func (p *Params) Err() error {
-	errs := p.errs
-	for name := range p.values {
+	errs := slices.Clone(p.errs)
+	for _, name := range slices.Sorted(maps.Keys(p.values)) {
 		if !slices.Contains(p.known, name) {
-			errs = append(errs, fmt.Errorf("unknown parameter%s; known are: %s", shown(name), strings.Join(p.known, ", ")))
+			errs = append(errs, fmt.Errorf("unknown parameter%s; known are: %s", p.shown(name), strings.Join(p.known, ", ")))
 		}
 	}
 	return errors.Join(errs...)
@@ -106,11 +106,12 @@ func (p *Params) take(name string) (string, bool) {
 }
 
 // shown returns the name of a parameter if it can only be one: a badly escaped password may end up in its place.
-func shown(name string) string {
-	for _, r := range name {
-		if (r < 'a' || r > 'z') && r != '_' {
-			return ""
-		}
+func (p *Params) shown(name string) string {
+	isName := name != "" && p.values.Get(name) != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && r != '_'
+	})
+	if !isName {
+		return ""
 	}
 	return " " + name[:min(len(name), 40)]
 }
