@@ -89,6 +89,18 @@ func must(t testing.TB, what string, err error) {
 	}
 }
 
+// eventually ends the test if do fails for several seconds, which leaves a busy machine its time.
+func eventually(t testing.TB, what string, do func() error) {
+	t.Helper()
+	var err error
+	for begin := time.Now(); time.Since(begin) < 5*time.Second; time.Sleep(5 * time.Millisecond) {
+		if err = do(); err == nil {
+			return
+		}
+	}
+	t.Fatalf("%s: %v", what, err)
+}
+
 // expectPayload ends the test if another payload is stored.
 func expectPayload(t testing.TB, s *goredis.Store, id session.ID, want string) {
 	t.Helper()

@@ -14,10 +14,7 @@ func TestLostReply(t *testing.T) {
 	r := servers.StartRedis(t, nil)
 	for name, how := range map[string]servers.Loss{"silence": servers.Silence, "FIN": servers.FIN, "RST": servers.RST} {
 		proxy := servers.StartProxy(t, r.Addr())
-		s := open(t, "redis://"+proxy.Addr()+"?pool_size=1")
-		if how == servers.Silence {
-			s = openAsIs(t, "redis://"+proxy.Addr()+"?pool_size=1&read_timeout=300ms")
-		}
+		s := openAsIs(t, "redis://"+proxy.Addr()+"?pool_size=1&read_timeout=500ms&dial_timeout=5s&pool_timeout=5s")
 		must(t, "Ping", s.Ping(t.Context()))
 		var n ticks
 		id, ctx := newID(), t.Context()

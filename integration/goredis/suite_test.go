@@ -26,8 +26,8 @@ func TestSuite(t *testing.T) {
 	}{
 		"tcp":      {},
 		"unix":     {opts: servers.RedisOptions{Unix: true}, db: 2},
-		"tls":      {opts: servers.RedisOptions{TLS: true}},
-		"mutual":   {opts: servers.RedisOptions{Mutual: true, Password: "p/w@%?"}, password: "p/w@%?"},
+		"tls":      {opts: servers.RedisOptions{TLS: true}, params: "pool_size=4"}, // handshakes are slow under the race detector
+		"mutual":   {opts: servers.RedisOptions{Mutual: true, Password: "p/w@%?"}, password: "p/w@%?", params: "pool_size=4"},
 		"database": {db: 3, params: "prefix=shop:&pool_size=4&max_bytes=2000000"},
 		"least privilege": {
 			opts: servers.RedisOptions{Users: []string{"web on >secret " + leastPrivilege}}, user: "web", password: "secret",
