@@ -112,10 +112,10 @@ func (p *adapterProbe) serve(m *managed, layers []Layer, routes ...Route) *site 
 	return s
 }
 
-// Close ends the server; requests in flight are a failure of the case already.
+// Close ends the server. It does not wait long: net/http gives a connection without any request 5 seconds.
 func (s *site) Close() error {
 	s.client.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(context.Background(), arrival)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*settle)
 	defer cancel()
 	return s.shutdown(ctx)
 }
