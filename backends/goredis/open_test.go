@@ -95,7 +95,7 @@ func TestOpenRefuses(t *testing.T) {
 		"redis://:S3CRET@h,i":                           "one host",
 		"redis://:S3CRET@h:1,i:2":                       "one host",
 		"redis://:S3CRET@h#S3CRET":                      "percent-encoded",
-		"redis:S3CRET":                                  "percent-encoded",
+		"redis:S3CRET":                                  "no scheme",
 		"redis://:S3/CRET@h":                            "cannot be parsed",
 		"redis+unix://:S3CRET@h/sock":                   "absolute path",
 		"redis+unix://:S3CRET@":                         "absolute path",
