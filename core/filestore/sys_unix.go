@@ -3,6 +3,7 @@
 package filestore
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -17,7 +18,7 @@ func supported() error { return nil }
 // tryFlock takes the lock of an open file unless somebody else has it.
 func tryFlock(fd uintptr) (ok bool, err error) {
 	err = flock(fd, syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == syscall.EWOULDBLOCK {
+	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return false, nil
 	}
 	return err == nil, err

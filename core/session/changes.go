@@ -85,15 +85,14 @@ func (c changes) splice(base []byte) (payload []byte, changed bool) {
 	}
 	payload = make([]byte, 0, size)
 	for rest := base; ; {
-		key, value, next, ok := nextFrame(rest)
+		key, _, next, ok := nextFrame(rest)
 		if !ok {
 			break
 		}
 		if i := c.index(string(key)); i < 0 {
 			payload = append(payload, rest[:len(rest)-len(next)]...)
 		} else if c[i].present {
-			value = c[i].value
-			payload = appendFrame(payload, c[i].name, value)
+			payload = appendFrame(payload, c[i].name, c[i].value)
 		}
 		rest = next
 	}

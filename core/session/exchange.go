@@ -45,11 +45,11 @@ type Exchange struct {
 // not. in is read when the session is first asked for, and never after Commit or Abort.
 func (m *Manager) Begin(ctx context.Context, in RequestHeader) *Exchange {
 	x := new(Exchange)
-	x.begin(m, ctx, in)
+	x.begin(ctx, m, in)
 	return x
 }
 
-func (x *Exchange) begin(m *Manager, ctx context.Context, in RequestHeader) {
+func (x *Exchange) begin(ctx context.Context, m *Manager, in RequestHeader) {
 	x.m, x.in = m, in
 	x.ctx = exchangeContext{ctx, x}
 }

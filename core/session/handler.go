@@ -45,8 +45,9 @@ type Handler interface {
 	// session to exist is ErrNotFound. A session that is not there is no error.
 	Destroy(ctx context.Context, id ID) error
 
-	// GC removes up to limit expired sessions and tells how many it removed; fewer than limit means that nothing is
-	// left to do for now. Several processes may run it at once. A store that expires by itself returns 0, nil.
+	// GC removes up to limit expired sessions and tells how many it removed. It bounds its work, so it may find fewer than
+	// there are; the next call goes on where it stopped. After fewer than limit the caller may rest. Several processes
+	// may run it at once. A store that expires by itself returns 0, nil.
 	GC(ctx context.Context, limit int) (removed int, err error)
 }
 

@@ -32,7 +32,7 @@ func (m *Manager) Middleware(next http.Handler) http.Handler {
 //	rw.Finish()
 func (m *Manager) Wrap(w http.ResponseWriter, r *http.Request) (*ResponseWriter, *http.Request) {
 	rw := &ResponseWriter{inner: w}
-	rw.x.begin(m, r.Context(), r.Header)
+	rw.x.begin(r.Context(), m, r.Header)
 	return rw, r.WithContext(rw.x.Context())
 }
 

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -94,8 +95,9 @@ func TestDefaultMux(t *testing.T) {
 	if m := newManager(t, h, session.Options{}); m.Ping(t.Context()) != nil {
 		t.Error("the store does not answer")
 	}
-	session.Register("open-test", "here", openMemory)
-	if _, err := session.Open(t.Context(), "open-test://"); err != nil {
+	scheme := "x" + strings.ToLower(rand.Text()) // the default Mux outlives a run, and -count runs again
+	session.Register(scheme, "here", openMemory)
+	if _, err := session.Open(t.Context(), scheme+"://"); err != nil {
 		t.Error(err)
 	}
 	if _, err := (&session.Mux{}).Open(t.Context(), "memory://"); err == nil {

@@ -131,8 +131,11 @@ func (m *Manager) Fail(w http.ResponseWriter, err error) {
 // them when it replaces the response after a failed commit; others, such as those of CORS, stay.
 func HandlerHeaders() []string {
 	return []string{
-		"Content-Length", "Content-Encoding", "Content-Range", "Content-Disposition", "Content-Language", "Accept-Ranges",
-		"Transfer-Encoding", "Trailer", "Etag", "Last-Modified", "Expires", "Location", "Refresh", "Link", "Set-Cookie", "Upgrade",
+		"Content-Length", "Content-Encoding", "Content-Range", "Content-Disposition", "Content-Language", "Content-Location",
+		"Content-Digest", "Repr-Digest", "Digest", "Accept-Ranges", "Transfer-Encoding", "Trailer", "Etag", "Last-Modified",
+		"Expires", "Location", "Refresh", "Link", "Set-Cookie", "Clear-Site-Data", "Upgrade", "Sec-Websocket-Accept",
+		// A proxy in front would send the file that they name instead of the error.
+		"X-Accel-Redirect", "X-Sendfile", "X-Lighttpd-Send-File", "X-Reproxy-Url",
 	}
 }
 

@@ -198,5 +198,6 @@ func handlerHeaders() map[string]string {
 		"Content-Encoding": "x-handler", "Etag": `"handler"`,
 		"Content-Disposition": "attachment", "Content-Language": "xx", "Last-Modified": "Mon, 02 Jan 2006 15:04:05 GMT",
 		"Expires": "Mon, 02 Jan 2006 15:04:05 GMT", "Refresh": "1",
+		"X-Accel-Redirect": "/secret", "X-Sendfile": "/secret", "Clear-Site-Data": `"cookies"`,
 	}
 }
