@@ -36,6 +36,9 @@ func (p *probe) expires(soon func(rec *session.Record, span time.Duration)) {
 		rec := p.record("short")
 		soon(&rec, span)
 		id, ok := p.createShort(nodes[0], rec)
+		if !ok {
+			return false
+		}
 		for ok && time.Until(rec.Deadline()) > span/3 {
 			for _, h := range nodes {
 				_, err := h.Read(p.ctx, id)
@@ -54,12 +57,15 @@ func (p *probe) expires(soon func(rec *session.Record, span time.Duration)) {
 
 // createShort stores a record that is about to expire. It reports false if that happened already.
 func (p *probe) createShort(h session.Handler, rec session.Record) (session.ID, bool) {
-	id := p.id()
+	id, begin := p.id(), time.Now()
 	err := h.Write(p.ctx, id, rec, session.Version{})
 	if p.late(err, rec) {
 		return id, false
 	}
 	p.ok("creating a session that is about to expire", err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.slow = max(p.slow, time.Since(begin))
 	return id, true
 }
 

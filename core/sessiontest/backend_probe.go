@@ -31,6 +31,7 @@ type probe struct {
 	text  []string
 	close []io.Closer
 	tick  uint64
+	slow  time.Duration // the longest call that stored a record which is about to expire
 }
 
 // run runs one case in a goroutine of its own and returns what it found wrong.
@@ -149,7 +150,14 @@ func (p *probe) prompt(what string, call func() error) error {
 // pause lets others in between two calls. It sleeps instead of yielding, so that time goes on in a synctest bubble.
 func (p *probe) pause() { time.Sleep(time.Microsecond) }
 
-func (p *probe) sleepUntil(t time.Time) { time.Sleep(time.Until(t)) }
+// sleepUntil sleeps until t, and as long after it as a store may be late that counts a time to live from the arrival of
+// a call.
+func (p *probe) sleepUntil(t time.Time) {
+	p.mu.Lock()
+	t = t.Add(p.slow)
+	p.mu.Unlock()
+	time.Sleep(time.Until(t))
+}
 
 // id draws the id of a session that nobody has.
 func (p *probe) id() (id session.ID) {
