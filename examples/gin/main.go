@@ -37,8 +37,8 @@ func main() {
 		if err == nil {
 			err = visits.Update(s, func(n int) int { return n + 1 }) // loses no visit of any other request
 		}
-		if err != nil { // 503 when the store cannot be asked: it is not known who the visitor is
-			_ = c.AbortWithError(session.StatusCode(err), err)
+		if err != nil {
+			sessions.Fail(c.Writer, err) // 503 when the store cannot be asked: it is not known who the visitor is
 			return
 		}
 		c.String(http.StatusOK, "hello %s, visit %d\n", cmp.Or(user.Get(s), "stranger"), visits.Get(s))
@@ -49,7 +49,7 @@ func main() {
 			err = errors.Join(s.Renew(), user.Set(s, c.PostForm("user"))) // a new id whenever rights change
 		}
 		if err != nil {
-			_ = c.AbortWithError(session.StatusCode(err), err)
+			sessions.Fail(c.Writer, err)
 			return
 		}
 		c.Redirect(http.StatusSeeOther, "/")
@@ -60,7 +60,7 @@ func main() {
 			err = s.Destroy()
 		}
 		if err != nil {
-			_ = c.AbortWithError(session.StatusCode(err), err)
+			sessions.Fail(c.Writer, err)
 			return
 		}
 		c.Redirect(http.StatusSeeOther, "/")

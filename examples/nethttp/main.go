@@ -35,7 +35,7 @@ func main() {
 			err = visits.Update(s, func(n int) int { return n + 1 }) // loses no visit of any other request
 		}
 		if err != nil {
-			fail(w, err)
+			sessions.Fail(w, err) // 503 when the store cannot be asked: it is not known who the visitor is
 			return
 		}
 		fmt.Fprintf(w, "hello %s, visit %d\n", cmp.Or(user.Get(s), "stranger"), visits.Get(s))
@@ -46,7 +46,7 @@ func main() {
 			err = errors.Join(s.Renew(), user.Set(s, r.FormValue("user"))) // a new id whenever rights change
 		}
 		if err != nil {
-			fail(w, err)
+			sessions.Fail(w, err)
 			return
 		}
 		http.Redirect(w, r, "/", http.StatusSeeOther)
@@ -57,18 +57,11 @@ func main() {
 			err = s.Destroy()
 		}
 		if err != nil {
-			fail(w, err)
+			sessions.Fail(w, err)
 			return
 		}
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 	})
 	addr := cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8080")
 	log.Fatal(http.ListenAndServe(addr, sessions.Middleware(http.DefaultServeMux)))
-}
-
-// fail answers 503 when the store cannot be asked: it is not known who the visitor is.
-func fail(w http.ResponseWriter, err error) {
-	log.Print(err)
-	status := session.StatusCode(err)
-	http.Error(w, http.StatusText(status), status)
 }
