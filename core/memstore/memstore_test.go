@@ -154,7 +154,7 @@ func TestOpen(t *testing.T) {
 		good bool
 	}{
 		{"memory://", true},
-		{"memory:", true},
+		{"memory:", false}, // every store URL has ://
 		{"memory://?max_sessions=10&max_bytes=4096", true},
 		{"memory://?max_sessions=0", false},
 		{"memory://?max_bytes=many", false},
