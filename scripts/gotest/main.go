@@ -86,7 +86,7 @@ func serial(m workspace.Module) []string {
 
 // goTest runs go test and feeds the report with its events.
 func (r run) goTest(rep *report) error {
-	fmt.Println("go test", strings.Join(r.args, " "))
+	fmt.Printf("in %s: go test %s\n", filepath.Base(r.dir), strings.Join(r.args, " "))
 	cmd := exec.Command("go", append([]string{"test", "-json"}, r.args...)...)
 	cmd.Dir, cmd.Stderr = r.dir, os.Stderr
 	cmd.Env = append(os.Environ(), "GOWORK="+r.gowork)
