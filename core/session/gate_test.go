@@ -13,24 +13,40 @@ import (
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
+// holding is a store that holds the next write, once it is told to, until it is released.
+type holding struct {
+	hooked
+	hold    atomic.Bool
+	release chan struct{}
+	then    func() // instead of the write that was held
+}
+
+func newHolding(inner session.Handler) *holding {
+	h := &holding{release: make(chan struct{})}
+	h.Handler = inner
+	h.write = func(_ int64, call func() error) error {
+		if h.hold.CompareAndSwap(true, false) {
+			<-h.release
+			if h.then != nil {
+				h.then()
+			}
+		}
+		return call()
+	}
+	return h
+}
+
 // TestWaitingCommitsShareAWrite holds the first of 50 commits inside the store until the others wait behind it.
 func TestWaitingCommitsShareAWrite(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		inner := newCounting()
-		release := make(chan struct{})
-		var hold atomic.Bool
-		store := &hooked{Handler: inner, write: func(_ int64, call func() error) error {
-			if hold.CompareAndSwap(true, false) {
-				<-release
-			}
-			return call()
-		}}
+		store := newHolding(inner)
 		m := newManager(t, store, session.Options{MaxBytes: 2000})
 		v := newVisitor(t, m)
 		v.do(func(s *session.Session) { _ = user.Set(s, "ann") })
 		inner.take()
-		hold.Store(true)
+		store.hold.Store(true)
 		var wg sync.WaitGroup
 		status := make([]int, 50)
 		for i := range status {
@@ -47,7 +63,7 @@ func TestWaitingCommitsShareAWrite(t *testing.T) {
 			})
 			synctest.Wait()
 		}
-		close(release)
+		close(store.release)
 		wg.Wait()
 		if got := inner.take()["write"]; got > 6 {
 			t.Errorf("%d writes for 50 commits that waited together", got)
@@ -78,17 +94,10 @@ func TestWaitingCommitsShareAWrite(t *testing.T) {
 func TestPanicOfAnUpdateStaysWithItsRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
-		var hold atomic.Bool
-		store := &hooked{Handler: memstore.New(nil), write: func(_ int64, call func() error) error {
-			if hold.CompareAndSwap(true, false) {
-				<-release
-			}
-			return call()
-		}}
+		store := newHolding(memstore.New(nil))
 		v := newVisitor(t, newManager(t, store, session.Options{}))
 		v.do(func(s *session.Session) { _ = user.Set(s, "ann") })
-		hold.Store(true)
+		store.hold.Store(true)
 		var wg sync.WaitGroup
 		panics := 0
 		for i := range 5 {
@@ -113,7 +122,7 @@ func TestPanicOfAnUpdateStaysWithItsRequest(t *testing.T) {
 			})
 			synctest.Wait()
 		}
-		close(release)
+		close(store.release)
 		wg.Wait()
 		v.do(func(s *session.Session) {
 			if got := count.Get(s); got != 4 || panics != 1 {
@@ -127,18 +136,11 @@ func TestPanicOfAnUpdateStaysWithItsRequest(t *testing.T) {
 func TestPanickingStoreLeavesNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
-		var hold atomic.Bool
-		store := &hooked{Handler: memstore.New(nil), write: func(_ int64, call func() error) error {
-			if hold.CompareAndSwap(true, false) {
-				<-release
-				panic("bug in the store")
-			}
-			return call()
-		}}
+		store := newHolding(memstore.New(nil))
+		store.then = func() { panic("bug in the store") }
 		v := newVisitor(t, newManager(t, store, session.Options{}))
 		v.do(func(s *session.Session) { _ = user.Set(s, "ann") })
-		hold.Store(true)
+		store.hold.Store(true)
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			defer func() { _ = recover() }()
@@ -151,7 +153,7 @@ func TestPanickingStoreLeavesNobodyWaiting(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		close(release)
+		close(store.release)
 		wg.Wait()
 		v.do(func(s *session.Session) {
 			if got := count.Get(s); got != 10 {
@@ -164,17 +166,10 @@ func TestPanickingStoreLeavesNobodyWaiting(t *testing.T) {
 func TestWaitingForOthersIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
-		var hold atomic.Bool
-		store := &hooked{Handler: memstore.New(nil), write: func(_ int64, call func() error) error {
-			if hold.CompareAndSwap(true, false) {
-				<-release
-			}
-			return call()
-		}}
+		store := newHolding(memstore.New(nil))
 		v := newVisitor(t, newManager(t, store, session.Options{}))
 		v.do(func(s *session.Session) { _ = user.Set(s, "ann") })
-		hold.Store(true)
+		store.hold.Store(true)
 		go v.do(func(s *session.Session) { add(s, 1) })
 		synctest.Wait()
 		start := time.Now()
@@ -182,7 +177,7 @@ func TestWaitingForOthersIsBounded(t *testing.T) {
 		if took := time.Since(start); res.StatusCode != http.StatusServiceUnavailable || took != 600*time.Millisecond {
 			t.Errorf("status %d after %v, want 503 after the budget of 600ms", res.StatusCode, took)
 		}
-		close(release)
+		close(store.release)
 		synctest.Wait()
 	})
 }
