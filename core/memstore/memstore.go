@@ -126,9 +126,9 @@ func (s *Store) Touch(ctx context.Context, id session.ID, rec session.Record) er
 	if e == nil {
 		return session.ErrNotFound
 	}
-	if e.rec.Version == rec.Version {
+	if seen := inMillis(rec).Seen; e.rec.Version == rec.Version && seen.After(e.rec.Seen) {
 		touched := e.rec
-		touched.Seen = inMillis(rec).Seen
+		touched.Seen = seen
 		sh.update(e, touched)
 	}
 	return nil

@@ -34,6 +34,14 @@ func (c changes) replays() bool {
 	return slices.ContainsFunc(c, func(ch change) bool { return ch.replay != nil })
 }
 
+// real drops blind changes to the value that was read: they are none.
+func (c changes) real(read []byte) changes {
+	return slices.DeleteFunc(c, func(ch change) bool {
+		old, ok := find(read, ch.name)
+		return ch.replay == nil && ok == ch.present && bytes.Equal(old, ch.value)
+	})
+}
+
 // rebase computes the outcomes anew on top of base.
 func (c changes) rebase(base []byte) error {
 	for i := range c {

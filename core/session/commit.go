@@ -19,19 +19,19 @@ func (s *Session) commit() (outcome, error) {
 	defer s.mu.Unlock()
 	defer s.seal()
 	var out outcome
-	for _, id := range s.ended {
-		if err := s.m.destroy(s.ctx, id); err != nil {
-			s.observe(Event{Kind: EventFailed, Op: "destroy", Err: err, id: id})
+	if !s.ended.IsZero() {
+		if err := s.m.end(s.ctx, s.ended, s.endedAt, s.named); err != nil {
+			s.observe(Event{Kind: EventFailed, Op: "destroy", Err: err, id: s.ended})
 			return outcome{}, wrap("destroy", err)
 		}
-		s.observe(Event{Kind: EventDestroyed, id: id})
+		s.observe(Event{Kind: EventDestroyed, id: s.ended})
 		out.deleted = true
 	}
 	err := s.err
 	if err == nil {
 		s.writing.start(s.ctx, s.m.o.CommitTimeout, true)
+		defer s.writing.release()
 		err = s.save(&s.writing, &out)
-		s.writing.release()
 	}
 	if err == nil {
 		return out, nil
@@ -101,6 +101,9 @@ func (m *Manager) put(ctx context.Context, rec *Record) (token string, id ID, er
 func (m *Manager) stamp(rec *Record) {
 	rec.Seen = now()
 	rec.TTL = m.o.IdleTimeout
+	if rec.Expires.IsZero() && m.o.AbsoluteTimeout > 0 { // stored before there was a limit
+		rec.Expires = rec.Created.Add(m.o.AbsoluteTimeout)
+	}
 	if rec.TTL < 0 {
 		rec.TTL = rec.Expires.Sub(rec.Seen)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nonstick-go/nonstick/core/memstore"
 	"github.com/nonstick-go/nonstick/core/session"
+	"github.com/nonstick-go/nonstick/core/sessiontest"
 )
 
 // overlap runs first inside a request that has read the session already, and then lets that request go on with second.
@@ -284,19 +285,23 @@ func TestUnforeseenStoreErrorIsUnavailable(t *testing.T) {
 
 func TestFailedLogoutKeepsTheCookie(t *testing.T) {
 	t.Parallel()
-	v := newVisitor(t, newManager(t, brokenDestroy{memstore.New(nil)}, session.Options{}))
+	store := sessiontest.NewFaulty(memstore.New(nil))
+	v := newVisitor(t, newManager(t, store, session.Options{}))
 	v.do(func(s *session.Session) { _ = user.Set(s, "ann") })
+	store.Before(sessiontest.OpWrite, -1, sessiontest.Fail)
+	store.Before(sessiontest.OpDestroy, -1, sessiontest.Fail)
 	res := v.do(func(s *session.Session) { _ = s.Destroy() })
 	if res.StatusCode != http.StatusServiceUnavailable || len(res.Cookies()) != 0 {
 		t.Errorf("status = %d, cookies = %v: a logout that did not happen must not look like one", res.StatusCode, res.Cookies())
 	}
+	store.Heal()
 	v.do(func(s *session.Session) {
 		if user.Get(s) != "ann" {
 			t.Error("the session must still be there")
 		}
 	})
+	store.Before(sessiontest.OpWrite, -1, sessiontest.Fail) // a full disk: it can still remove
+	if res := v.do(func(s *session.Session) { _ = s.Destroy() }); res.StatusCode != http.StatusOK || v.cookie != "" {
+		t.Errorf("logout on a full disk: status = %d, cookie %q", res.StatusCode, v.cookie)
+	}
 }
-
-type brokenDestroy struct{ session.Handler }
-
-func (brokenDestroy) Destroy(context.Context, session.ID) error { return session.ErrUnavailable }

@@ -75,6 +75,11 @@ func (c *carrier) answer(out ResponseHeader, result outcome) {
 		return
 	}
 	out.Set("Cache-Control", "no-store")
+	for _, name := range [...]string{"Cdn-Cache-Control", "Surrogate-Control", "Cloudflare-Cdn-Cache-Control"} {
+		if out.Get(name) != "" { // for CDNs it overrides Cache-Control (RFC 9213)
+			out.Set(name, "no-store")
+		}
+	}
 	if c.header != "" {
 		out.Set(c.header, result.token)
 		return

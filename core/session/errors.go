@@ -107,7 +107,9 @@ func withoutRecord(err error) error {
 // known reports whether err is one of the answers that the contract knows. Anything else a Handler returns counts as
 // ErrUnavailable: an unforeseen error must never open or empty a session.
 func known(err error) bool {
-	for _, sentinel := range []error{ErrNotFound, ErrExists, ErrConflict, ErrUnavailable, ErrTooLarge, ErrCorrupt, ErrClosed} {
+	for _, sentinel := range []error{
+		ErrNotFound, ErrExists, ErrConflict, ErrUnavailable, ErrTooLarge, ErrCorrupt, ErrClosed, errors.ErrUnsupported,
+	} {
 		if errors.Is(err, sentinel) {
 			return true
 		}

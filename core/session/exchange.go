@@ -128,7 +128,7 @@ func (x *Exchange) load(mode Mode) {
 	s := &Session{m: x.m, ctx: x.ctx.Context, mode: mode}
 	s.reading.start(s.ctx, x.m.o.ReadTimeout, false)
 	defer s.reading.release()
-	if s.id, s.rec, x.err = x.m.load(&s.reading, x.in); x.err == nil {
+	if x.err = s.load(&s.reading, x.in); x.err == nil {
 		x.s = s
 	}
 }
@@ -140,21 +140,28 @@ func (x *Exchange) Commit(out ResponseHeader) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.over {
+		if x.s == nil {
+			return nil // the handler has seen the error of the load
+		}
 		return x.err
 	}
 	x.over, x.in = true, nil
 	var result outcome
 	if x.s != nil {
+		x.err = &Error{"commit", errUnfinished} // unless it returns
 		result, x.err = x.s.commit()
 	}
 	if x.used {
 		x.m.carrier.answer(out, result)
 	}
 	if x.s == nil {
-		return nil // the handler has seen the error of the load
+		return nil
 	}
 	return x.err
 }
+
+// errUnfinished is the outcome of a commit that panicked.
+var errUnfinished = errors.New("the commit panicked")
 
 // Abort ends the exchange without storing anything: the handler panicked, and half of its changes are worse than none.
 func (x *Exchange) Abort() {
@@ -172,34 +179,36 @@ func (x *Exchange) Abort() {
 }
 
 // load finds the session of a request's tokens. It tries each that is well-formed until the store knows one.
-func (m *Manager) load(ctx context.Context, in RequestHeader) (id ID, rec Record, err error) {
-	ids, malformed := m.carrier.ids(in)
+func (s *Session) load(ctx context.Context, in RequestHeader) error {
+	ids, malformed := s.m.carrier.ids(in)
+	s.named = ids
 	for range malformed {
-		m.observe(ctx, Event{Kind: EventMalformed})
+		s.observe(Event{Kind: EventMalformed})
 	}
 	for _, id := range ids {
-		rec, err := m.read(ctx, id)
+		rec, err := s.m.read(ctx, id)
 		if err == nil && rec.Successor.IsZero() {
 			if !time.Now().Before(rec.Deadline()) {
-				m.observe(ctx, Event{Kind: EventExpired, id: id})
+				s.observe(Event{Kind: EventExpired, id: id})
 				continue
 			}
 			if err = checkPayload(rec.Payload); err == nil {
-				m.observe(ctx, Event{Kind: EventLoaded, id: id})
-				return id, rec, nil
+				s.observe(Event{Kind: EventLoaded, id: id})
+				s.id, s.rec = id, rec
+				return nil
 			}
 		}
 		switch {
 		case err == nil || answered(err, ErrNotFound):
-			m.observe(ctx, Event{Kind: EventUnknown, id: id})
-		case answered(err, ErrCorrupt) && !m.o.RejectCorrupt:
-			m.observe(ctx, Event{Kind: EventUndecodable, Err: err, id: id})
+			s.observe(Event{Kind: EventUnknown, id: id})
+		case answered(err, ErrCorrupt) && !s.m.o.RejectCorrupt:
+			s.observe(Event{Kind: EventUndecodable, Err: err, id: id})
 		default:
 			if !errors.Is(err, context.Canceled) { // a visitor who hung up is no failure
-				m.observe(ctx, Event{Kind: EventFailed, Op: "read", Err: err, id: id})
+				s.observe(Event{Kind: EventFailed, Op: "read", Err: err, id: id})
 			}
-			return ID{}, Record{}, wrap("read", err)
+			return wrap("read", err)
 		}
 	}
-	return ID{}, Record{}, nil
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // gates lets the commits of one session reach the store in the order of their arrival, and those that wait together be
@@ -27,6 +28,7 @@ type gate struct {
 	// newest is what the previous commit stored: the next one starts from it and spares itself a refused write. Only the
 	// one that writes may use it.
 	newest Record
+	took   time.Duration // the previous commit, from its turn on
 }
 
 // entry is one request's commit on its way through the gate. While its owner waits, whoever writes may work on it.
@@ -85,10 +87,16 @@ func (g *gates) enter(ctx context.Context, e *entry) *gate {
 		}
 		<-e.wake // its turn has come, or somebody is writing it: the outcome is near
 	}
-	if e.lead {
-		return t
+	if !e.lead {
+		return nil
 	}
-	return nil
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < t.took {
+		// It waited for too long to be done in time: those behind it should not fail with it.
+		e.err = fmt.Errorf("%w: %w", ErrUnavailable, errBusy)
+		g.leave(id, t, nil)
+		return nil
+	}
+	return t
 }
 
 // company returns e and those behind it that can be written along.

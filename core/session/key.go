@@ -56,7 +56,7 @@ func (k Key[T]) Set(s *Session, v T) error {
 
 // Update replaces the value by fn of it, fn of the zero value if there is none. It loses no update of any other request:
 // on a conflict fn is called again with what the other has stored, maybe on another goroutine while this one waits. So it
-// must depend on its argument only, and must not use the session. What Get returns afterwards in this request is the
+// must depend on its argument only, and must neither use the session nor end its goroutine (runtime.Goexit, t.FailNow). What Get returns afterwards in this request is the
 // value as far as this request knows; the one that is stored may include more. Errors are those of Set.
 func (k Key[T]) Update(s *Session, fn func(T) T) error {
 	return s.update("update", k.name, func(old []byte, ok bool) ([]byte, bool, error) {

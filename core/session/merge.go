@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // merge stores the changes, together with those of other requests that wait to change the same session.
@@ -28,8 +29,9 @@ func (s *Session) lead(ctx context.Context, turn *gate, own *entry) {
 		}
 		s.m.gates.leave(id, turn, batch[1:])
 	}()
+	begin := time.Now()
 	s.m.writeTogether(ctx, turn, batch)
-	written = true
+	turn.took, written = time.Since(begin), true
 }
 
 // result is the outcome of the entry, for its owner.
@@ -64,6 +66,12 @@ func (m *Manager) writeTogether(ctx context.Context, turn *gate, entries []*entr
 			settle(entries, next, true, tries)
 			return
 		}
+		if len(entries) > 1 && answered(err, ErrTooLarge) { // the store's own limit: find whose change it is
+			for i := range entries {
+				m.writeTogether(ctx, turn, entries[i:i+1])
+			}
+			return
+		}
 		if base, err = m.yield(ctx, entries, err, repeated, tries+1); err != nil {
 			for _, e := range entries {
 				e.fail(err)
@@ -84,6 +92,7 @@ func (e *entry) lay(rec *Record) {
 		}
 	}()
 	if e.merged = e.merged || !bytes.Equal(rec.Payload, e.s.rec.Payload); e.merged {
+		e.s.changes = e.s.changes.real(e.s.rec.Payload)
 		e.overwrote = e.s.changes.overwritten(e.s.rec.Payload, rec.Payload)
 		if e.overwrote != "" && e.s.m.o.RejectStale {
 			e.err = fmt.Errorf("%w: key %q", ErrConflict, e.overwrote)

@@ -2,12 +2,8 @@ package session
 
 import (
 	"context"
-	"time"
+	"errors"
 )
-
-// successorLife is how long the record of a renewed session stays to refuse late writes with a reason. After it they are
-// refused because nothing is there.
-const successorLife = 10 * time.Second
 
 // move renews the session in two writes: the data goes to a new id, then the old record is exchanged for one that
 // names the successor. The exchange compares versions, so a change that another request stored under the old id in
@@ -29,9 +25,7 @@ func (s *Session) move(ctx context.Context, out *outcome) error {
 		return err
 	}
 	for tries := 1; ; tries++ {
-		dead := Record{Created: base.Created, Seen: now(), TTL: successorLife, Successor: fresh}
-		dead.Version = m.versions.next(dead.Seen, base.Version)
-		repeated, err := m.write(ctx, s.id, dead, base.Version)
+		repeated, err := m.write(ctx, s.id, m.stub(base.Version, fresh), base.Version)
 		if err == nil {
 			break
 		}
@@ -44,8 +38,12 @@ func (s *Session) move(ctx context.Context, out *outcome) error {
 			}
 		}
 		if own.fail(err); own.err != nil {
+			if m.moved(ctx, s.id, fresh, own.err) {
+				own.err = nil
+				break
+			}
 			// Nobody has the new token. Do not leave its data behind; if this fails too, it expires.
-			_ = m.destroy(ctx, fresh)
+			_ = m.remove(ctx, fresh)
 			return own.result()
 		}
 	}
@@ -54,4 +52,13 @@ func (s *Session) move(ctx context.Context, out *outcome) error {
 	out.token, out.life = token, m.life(&rec)
 	s.observe(Event{Kind: EventRenewed, id: fresh})
 	return nil
+}
+
+// moved reports whether the exchange was applied although its reply was lost.
+func (m *Manager) moved(ctx context.Context, old, fresh ID, err error) bool {
+	if !errors.Is(err, ErrUnavailable) {
+		return false
+	}
+	rec, err := m.read(ctx, old)
+	return err == nil && rec.Successor == fresh
 }

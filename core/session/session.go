@@ -41,7 +41,9 @@ type Session struct {
 	changes changes
 	reads   []string // keys that were looked at
 	renew   bool
-	ended   []ID // sessions that Destroy ended, to be removed by the commit
+	named   []ID    // by the request; more than one if a cookie of our name was planted
+	ended   ID      // the session that Destroy ended, to be removed by the commit
+	endedAt Version // what was read of it
 	err     error
 	sealed  bool
 
@@ -123,7 +125,7 @@ func (s *Session) Destroy() error {
 		return err
 	}
 	if !s.id.IsZero() {
-		s.ended = append(s.ended, s.id)
+		s.ended, s.endedAt = s.id, s.rec.Version
 	}
 	s.id, s.rec, s.changes, s.reads, s.renew = ID{}, Record{}, nil, nil, false
 	return nil
@@ -181,7 +183,7 @@ func (s *Session) update(op, name string, fn replay) error {
 	ch.value, ch.present = value, present
 	switch first := ch.replay; {
 	case i < 0:
-		ch.replay = fn
+		ch.replay, ch.read = fn, true // a Set behind it may depend on what fn saw
 	case first != nil:
 		ch.replay = func(old []byte, ok bool) ([]byte, bool, error) {
 			old, ok, err := first(old, ok)

@@ -50,9 +50,8 @@ func (m *Manager) write(ctx context.Context, id ID, rec Record, prev Version) (r
 	return m.retry(ctx, func() error { return m.store.Write(ctx, id, rec, prev) })
 }
 
-func (m *Manager) destroy(ctx context.Context, id ID) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.DestroyTimeout)
-	defer cancel()
+// remove makes the store forget a session.
+func (m *Manager) remove(ctx context.Context, id ID) error {
 	_, err := m.retry(ctx, func() error { return m.store.Destroy(ctx, id) })
 	return err
 }
@@ -77,7 +76,7 @@ func (m *Manager) touch(ctx context.Context, id ID, rec Record) error {
 
 // newest returns the record that refused a write: the one that came with the refusal, else a fresh read.
 func (m *Manager) newest(ctx context.Context, id ID, refusal error) (Record, error) {
-	if c, ok := errors.AsType[*ConflictError](refusal); ok {
+	if c, ok := errors.AsType[*ConflictError](refusal); ok && !c.Newest.Version.IsZero() {
 		return c.Newest, nil
 	}
 	return m.read(ctx, id)

@@ -97,10 +97,14 @@ func (w *ResponseWriter) Start() error {
 		return w.err
 	}
 	w.started = true
-	if w.err = w.x.Commit(w.inner.Header()); w.err != nil {
-		w.x.m.Fail(w.inner, w.err)
-		_ = http.NewResponseController(w.inner).Flush() // the handler may stream for a long time yet
-	}
+	w.err = errUnfinished // unless it returns
+	defer func() {
+		if w.err != nil {
+			w.x.m.Fail(w.inner, w.err)
+			_ = http.NewResponseController(w.inner).Flush() // the handler may stream for a long time yet
+		}
+	}()
+	w.err = w.x.Commit(w.inner.Header())
 	return w.err
 }
 
@@ -133,7 +137,7 @@ func HandlerHeaders() []string {
 	return []string{
 		"Content-Length", "Content-Encoding", "Content-Range", "Content-Disposition", "Content-Language", "Content-Location",
 		"Content-Digest", "Repr-Digest", "Digest", "Accept-Ranges", "Transfer-Encoding", "Trailer", "Etag", "Last-Modified",
-		"Expires", "Location", "Refresh", "Link", "Set-Cookie", "Clear-Site-Data", "Upgrade", "Sec-Websocket-Accept",
+		"Cdn-Cache-Control", "Surrogate-Control", "Cloudflare-Cdn-Cache-Control", "Expires", "Location", "Refresh", "Link", "Set-Cookie", "Clear-Site-Data", "Upgrade", "Sec-Websocket-Accept",
 		// A proxy in front would send the file that they name instead of the error.
 		"X-Accel-Redirect", "X-Sendfile", "X-Lighttpd-Send-File", "X-Reproxy-Url",
 	}

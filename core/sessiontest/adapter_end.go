@@ -88,7 +88,9 @@ func logoutAnonymous(p *adapterProbe) {
 func logoutStoreDown(p *adapterProbe) {
 	s := p.open(endRoutes()...)
 	v := s.known()
-	s.store.Before(OpDestroy, -1, Fail)
+	for _, op := range []Op{OpWrite, OpDestroy} { // a logout may end a session by either
+		s.store.Before(op, -1, Fail)
+	}
 	v.get("/logout").wantError(session.ErrUnavailable).wantSameToken()
 	s.store.Heal()
 	v.holds("after the logout that failed", "k", "before")

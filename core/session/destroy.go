@@ -1,0 +1,54 @@
+package session
+
+import (
+	"context"
+	"time"
+)
+
+// stubLife is how long the stub of a session that was renewed or destroyed stays, to refuse late writes with a reason.
+// After it they are refused because nothing is there.
+const stubLife = 10 * time.Second
+
+// stub is a record that refuses all writes to a session whose version is prev. It names the session that goes on instead,
+// or itself if none does.
+func (m *Manager) stub(prev Version, successor ID) Record {
+	rec := Record{Created: now(), Seen: now(), TTL: stubLife, Successor: successor}
+	rec.Version = m.versions.next(rec.Seen, prev)
+	return rec
+}
+
+// end destroys a session, and whatever a renewal has made of it meanwhile. A stub comes first: behind it no write and no
+// renewal can succeed, on any node. Then the stub is removed. others are what else the request named: a visitor who logs
+// out must not find himself in the session of a cookie that somebody has planted.
+func (m *Manager) end(ctx context.Context, id ID, version Version, others []ID) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.DestroyTimeout)
+	defer cancel()
+	for _, other := range others {
+		if other != id {
+			if err := m.remove(ctx, other); err != nil {
+				return err
+			}
+		}
+	}
+	for {
+		_, err := m.write(ctx, id, m.stub(version, id), version)
+		switch {
+		case answered(err, ErrNotFound):
+			return nil
+		case !answered(err, ErrConflict): // also a failure: a store whose memory or disk is full can still remove
+			return m.remove(ctx, id)
+		}
+		newest, err := m.newest(ctx, id, err)
+		if err == nil && !newest.Successor.IsZero() && newest.Successor != id {
+			id = newest.Successor
+			newest, err = m.read(ctx, id)
+		}
+		if answered(err, ErrNotFound) || newest.Successor == id {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		version = newest.Version
+	}
+}
