@@ -13,7 +13,8 @@
 // # Errors
 //
 // Get returns the errors of session.Get inside an *echo.HTTPError with the status of session.StatusCode, so that a
-// handler simply returns them. When a commit fails, the response of the handler is replaced by
+// handler simply returns them, and echo's error handler renders them; with Manager.Fail(c.Response(), err) they look as
+// those of a failed commit. When a commit fails, the response of the handler is replaced by
 // session.Options.ErrorResponse and c.Response().Status shows it. What a handler set before it returned an error of
 // its own is stored.
 //

@@ -13,7 +13,8 @@
 // # Errors
 //
 // Get returns the errors of session.Get together with a *fiber.Error that has the status of session.StatusCode, so that a
-// handler simply returns them; the visitor sees the status only. When a commit fails, the response of the handler is
+// handler simply returns them, and fiber's error handler renders them; the visitor sees the status only. ErrNoMiddleware, a
+// mistake of the program, comes as it is. When a commit fails, the response of the handler is
 // replaced by session.Options.ErrorResponse. What a handler set before it returned an error of its own is stored.
 //
 // # Concurrency

@@ -5,7 +5,7 @@
 //	r.GET("/", func(c *gin.Context) {
 //		s, err := sessiongin.Get(c)
 //		if err != nil {
-//			c.AbortWithStatus(session.StatusCode(err))
+//			sessiongin.Fail(c, sessions, err)
 //			return
 //		}
 //		…

@@ -27,6 +27,13 @@ func Get(c *gin.Context, mode ...session.Mode) (*session.Session, error) {
 	return session.Get(c.Request.Context(), mode...)
 }
 
+// Fail answers with session.Options.ErrorResponse, for a handler whose session could not be had, and keeps the handlers
+// behind it from running.
+func Fail(c *gin.Context, sessions *session.Manager, err error) {
+	sessions.Fail(c.Writer, err)
+	c.Abort()
+}
+
 // writer commits the session where gin's writer starts the response. WriteHeader does not: gin only notes the status.
 type writer struct {
 	gin.ResponseWriter

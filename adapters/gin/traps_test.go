@@ -3,6 +3,7 @@ package sessiongin_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/gin-gonic/gin"
@@ -79,4 +80,30 @@ func TestCopyOfContext(t *testing.T) {
 		}
 	})
 	engine.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+}
+
+// What a failed Get answers is all that the visitor gets: the handlers behind do not run.
+func TestFailAborts(t *testing.T) {
+	t.Parallel()
+	store := sessiontest.NewFaulty(memstore.New(nil))
+	sessions, err := session.New(store, session.Options{Observer: session.Silent{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sessions.Close() })
+	store.Before(sessiontest.OpRead, -1, sessiontest.Fail)
+	engine := gin.New()
+	engine.Use(sessiongin.Middleware(sessions), func(c *gin.Context) {
+		if _, err := sessiongin.Get(c); err != nil {
+			sessiongin.Fail(c, sessions, err)
+		}
+	})
+	engine.GET("/", func(c *gin.Context) { c.String(http.StatusOK, "secret") })
+	response := httptest.NewRecorder()
+	request := httptest.NewRequest("GET", "/", nil)
+	request.Header.Set("Cookie", "__Host-session=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	engine.ServeHTTP(response, request)
+	if response.Code != http.StatusServiceUnavailable || strings.Contains(response.Body.String(), "secret") || response.Header().Get("Retry-After") == "" {
+		t.Errorf("got %d %q %v", response.Code, response.Body, response.Header())
+	}
 }

@@ -34,7 +34,7 @@ return 1`
 	touchScript = `local old = redis.call('HMGET', KEYS[1], 'r', 't')
 if not old[1] then return 0 end
 if string.sub(old[1], 3, 18) ~= ARGV[1] then return 1 end
-if old[2] and tonumber(old[2]) >= tonumber(ARGV[2]) then return 1 end
+if old[2] and tonumber(old[2]) > tonumber(ARGV[2]) then return 1 end
 redis.call('HSET', KEYS[1], 't', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1`

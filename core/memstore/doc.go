@@ -8,7 +8,8 @@
 //	memory://?max_bytes=65536      Options.MaxBytes
 //
 // There is no host and no path, and every other parameter is an error. Each Open makes a store of its own that shares
-// nothing with any other; to share one, share the Handler.
+// nothing with any other; to share one, share the Handler among
+// Managers that are closed together: each Close closes it.
 //
 // # Errors
 //

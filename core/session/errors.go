@@ -30,7 +30,7 @@ var (
 	// byte of the response leaves.
 	ErrCommitted = errors.New("session is committed already: use it before the response starts")
 	// ErrNoMiddleware says that the context carries no session of this Manager.
-	ErrNoMiddleware = errors.New("no session in this context: is the session middleware on this route, and is it this manager's?")
+	ErrNoMiddleware = errors.New("no session in this context: is the middleware on this route, and is it this manager's? (gin and fiber: use the adapter's Get)")
 )
 
 // Error is what the functions of this package return: the operation that failed and why. Its text holds no id, no

@@ -271,5 +271,5 @@ func ExampleMux() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// session: open: no backend is registered for redis:// (forgotten import?); registered: scratch
+	// session: open: no backend is registered for redis:// (forgotten import? It is: import _ "github.com/nonstick-go/nonstick/backends/goredis"); registered: scratch
 }

@@ -42,6 +42,8 @@ func plainResponse(err error) Response {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		why = "the session has ended"
+	case errors.Is(err, ErrClosed):
+		why = "the server is shutting down"
 	case errors.Is(err, ErrConflict):
 		why = "the session was changed by another request, please try again"
 	case status == http.StatusInternalServerError:

@@ -10,6 +10,9 @@ import (
 //
 //	var user = session.NewKey[int64]("user")
 //
+// The default Codec is JSON, with its rules: unexported fields are not stored, and a field that is renamed is lost unless
+// a tag keeps its name.
+//
 // Its methods are safe for concurrent use with one Session. A value is encoded by Set, so changing it afterwards, or
 // changing what Get returned, changes nothing in the session; strings and slices that alias a request's buffer may be
 // set safely.
@@ -40,7 +43,7 @@ func (k Key[T]) Lookup(s *Session) (T, bool) {
 	return k.decode(s, data)
 }
 
-// Set sets the value. It fails with ErrReadOnly or ErrCommitted where the session cannot be changed, and when the value
+// Set sets the value. Sizes are checked at the commit. It fails with ErrReadOnly or ErrCommitted where the session cannot be changed, and when the value
 // cannot be encoded. An error that the caller ignores is not lost: the commit fails with it, unless it is ErrCommitted,
 // which goes to the Observer.
 //
@@ -54,9 +57,11 @@ func (k Key[T]) Set(s *Session, v T) error {
 	return s.set("set", k.name, data, true)
 }
 
-// Update replaces the value by fn of it, fn of the zero value if there is none. It loses no update of any other request:
+// Update replaces the value by fn of it; fn of the zero value, such as a nil map, if there is none, or none that can be
+// decoded. It loses no update of any other request:
 // on a conflict fn is called again with what the other has stored, maybe on another goroutine while this one waits. So it
-// must depend on its argument only, and must neither use the session nor end its goroutine (runtime.Goexit, t.FailNow). What Get returns afterwards in this request is the
+// must depend on its argument only. It must not use the session, which would wait for itself and panics after a second, nor
+// end its goroutine (runtime.Goexit, t.FailNow). What Get returns afterwards in this request is the
 // value as far as this request knows; the one that is stored may include more. Errors are those of Set.
 func (k Key[T]) Update(s *Session, fn func(T) T) error {
 	return s.update("update", k.name, func(old []byte, ok bool) ([]byte, bool, error) {

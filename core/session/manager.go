@@ -141,11 +141,11 @@ func jitter(d time.Duration) time.Duration {
 }
 
 func (m *Manager) observe(ctx context.Context, e Event) {
-	if m.o.Observer != nil {
-		e.logKey = m.logKey
+	e.logKey = m.logKey
+	if e.Key != "" {
 		e.Key = strings.Clone(e.Key) // it may alias a request's buffer
-		m.o.Observer.Observe(ctx, e)
 	}
+	m.o.Observer.Observe(ctx, e)
 }
 
 // now is the application's clock in the resolution of a Record.

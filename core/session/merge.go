@@ -88,6 +88,7 @@ func (e *entry) lay(rec *Record) {
 	}
 	defer func() { // the function of an Update may run on the goroutine of another request: it must not end that one
 		if e.panicked = recover(); e.panicked != nil {
+			e.s.updating.Store(false)
 			e.err = errPanicked
 		}
 	}()
@@ -98,7 +99,10 @@ func (e *entry) lay(rec *Record) {
 			e.err = fmt.Errorf("%w: key %q", ErrConflict, e.overwrote)
 			return
 		}
-		if e.err = e.s.changes.rebase(rec.Payload); e.err != nil {
+		e.s.updating.Store(true)
+		e.err = e.s.changes.rebase(rec.Payload)
+		e.s.updating.Store(false)
+		if e.err != nil {
 			return
 		}
 	}

@@ -50,8 +50,13 @@ func (m *Mux) Register(scheme, name string, open Opener) {
 // Open opens the store that rawURL names, such as "redis://localhost:6379" or "file:///var/lib/app/sessions". Its errors
 // show the scheme and the host, never the rest of the URL, which may hold a password.
 func (m *Mux) Open(ctx context.Context, rawURL string) (Handler, error) {
-	if !strings.Contains(rawURL, "://") {
-		return nil, &Error{"open", errors.New("the store URL has no scheme: it must look like redis://host:6379 or file:///folder")}
+	switch {
+	case rawURL == "":
+		return nil, &Error{"open", errors.New("the store URL is empty (is the environment variable set?)")}
+	case strings.TrimSpace(rawURL) != rawURL:
+		return nil, &Error{"open", errors.New("the store URL begins or ends with white space")}
+	case !strings.Contains(rawURL, "://"):
+		return nil, &Error{"open", errors.New("the store URL has no scheme with ://, as in redis://host:6379 or file:///folder")}
 	}
 	u, err := url.Parse(rawURL)
 	if err != nil { // the parser's own text would quote parts of the URL
@@ -67,8 +72,8 @@ func (m *Mux) Open(ctx context.Context, rawURL string) (Handler, error) {
 	switch len(owners) {
 	case 0:
 		slices.Sort(schemes)
-		return nil, &Error{"open", fmt.Errorf("no backend is registered for %s:// (forgotten import?); registered: %s",
-			u.Scheme, cmp.Or(strings.Join(schemes, ", "), "none"))}
+		return nil, &Error{"open", fmt.Errorf("no backend is registered for %s:// (forgotten import?%s); registered: %s",
+			u.Scheme, importOf(u.Scheme), cmp.Or(strings.Join(schemes, ", "), "none"))}
 	case 1:
 	default:
 		names := make([]string, len(owners))
@@ -83,6 +88,17 @@ func (m *Mux) Open(ctx context.Context, rawURL string) (Handler, error) {
 		return nil, wrap("open", fmt.Errorf("%s: %w", shown(u), err))
 	}
 	return h, nil
+}
+
+// importOf tells which import brings a scheme of ours.
+func importOf(scheme string) string {
+	path := map[string]string{
+		"memory": "core/memstore", "file": "core/filestore", "redis": "backends/goredis", "rediss": "backends/goredis",
+	}[scheme]
+	if path == "" {
+		return ""
+	}
+	return ` It is: import _ "github.com/nonstick-go/nonstick/` + path + `"`
 }
 
 // shown returns the scheme and the host of u. An @ behind the host means that a password with special characters was not

@@ -42,7 +42,7 @@ func TestMuxErrors(t *testing.T) {
 		url  string
 		want []string // parts of the message
 	}{
-		{"", []string{"no scheme"}},
+		{"", []string{"empty"}},
 		{"/var/lib/app", []string{"no scheme", "file:///"}},
 		{"//host/path", []string{"no scheme"}},
 		{"rediss://h", []string{"rediss://", "forgotten import?", "registered: memory, redis, twice"}},
@@ -50,7 +50,7 @@ func TestMuxErrors(t *testing.T) {
 		{"redis://h:port", []string{"cannot be parsed", "percent-encoded"}},
 		{"redis://[::1", []string{"cannot be parsed"}},
 		{"://h", []string{"cannot be parsed"}},
-		{"redis://h\n", []string{"cannot be parsed"}},
+		{"redis://h\n", []string{"white space"}},
 		{"redis://u:p@h:6379/0", []string{"redis://h:6379: ", "nobody listens"}},
 		{"REDIS://H", []string{"redis://H: "}},
 		{"redis://h?dbb=1", []string{"redis://h: ", "unknown parameter dbb", "known are: db"}},

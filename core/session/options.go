@@ -52,7 +52,8 @@ type Options struct {
 
 	// Codec encodes the values. Default JSON.
 	Codec Codec
-	// Observer hears what happens to sessions. Default none.
+	// Observer hears what happens to sessions. The default logs what goes wrong to slog.Default(), each kind of it at most
+	// once a second; SlogObserver logs everything, Silent nothing.
 	Observer Observer
 	// LogKey makes Event.Session the same on every node that has the same key, so that their logs can be joined. Default:
 	// random for each Manager.
@@ -95,6 +96,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = defaultMaxBytes
+	}
+	if o.Observer == nil {
+		o.Observer = new(warner)
 	}
 	if o.Codec == nil {
 		o.Codec = JSON{}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,28 +49,52 @@ type Session struct {
 	sealed  bool
 
 	fewReads [4]string // spares reads its allocation
+
+	updating atomic.Bool // the function of an Update is running
 }
 
 // Format writes a fixed text, so that a visitor's data cannot reach a log by accident.
-func (s *Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[session]") }
+func (s *Session) Format(f fmt.State, _ rune) {
+	text := "[session]"
+	if s == nil {
+		text = "<nil>"
+	}
+	_, _ = io.WriteString(f, text)
+}
+
+// lock is mu.Lock, but for the function of an Update that uses the session: that would wait for itself for ever.
+func (s *Session) lock() {
+	if s.mu.TryLock() {
+		return
+	}
+	for end := time.Now().Add(updateLimit); s.updating.Load(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			panic("session: the function of an Update uses its session: read what it needs before")
+		}
+	}
+	s.mu.Lock()
+}
+
+// updateLimit is how long other goroutines of the request wait for the function of an Update.
+const updateLimit = time.Second
 
 // IsNew reports whether the session is not stored: the visitor came without one, or with one that has ended.
 func (s *Session) IsNew() bool {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	return s.id.IsZero()
 }
 
 // Created returns when the session was first stored; the zero time if it is new.
 func (s *Session) Created() time.Time {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	return s.rec.Created
 }
 
 // Deadline returns when the session ends unless it is used before; the zero time if it is new.
 func (s *Session) Deadline() time.Time {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	if s.id.IsZero() {
 		return time.Time{}
@@ -79,7 +104,7 @@ func (s *Session) Deadline() time.Time {
 
 // Names returns the names of all keys that have a value, sorted.
 func (s *Session) Names() []string {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	var names []string
 	for rest := s.rec.Payload; ; {
@@ -106,7 +131,7 @@ func (s *Session) Names() []string {
 // nothing then (ASVS 7.2.4). Requests in flight with the old id cannot change the session any more. The absolute
 // lifetime goes on. Errors are those of Key.Set.
 func (s *Session) Renew() error {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	if err := s.writable("renew", ""); err != nil {
 		return err
@@ -119,7 +144,7 @@ func (s *Session) Renew() error {
 // it back. If the store cannot be reached the commit fails, and the visitor is told so instead of seeing a logout that
 // did not happen. Values set afterwards start a new session with a new id. Errors are those of Key.Set.
 func (s *Session) Destroy() error {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	if err := s.writable("destroy", ""); err != nil {
 		return err
@@ -133,7 +158,7 @@ func (s *Session) Destroy() error {
 
 // read returns the encoded value of a key, which nobody may change.
 func (s *Session) read(name string) ([]byte, bool) {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	if i := s.changes.index(name); i >= 0 {
 		return s.changes[i].value, s.changes[i].present
@@ -149,7 +174,7 @@ func (s *Session) read(name string) ([]byte, bool) {
 
 // set records a blind change.
 func (s *Session) set(op, name string, value []byte, present bool) error {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	if err := s.writable(op, name); err != nil {
 		return err
@@ -162,7 +187,7 @@ func (s *Session) set(op, name string, value []byte, present bool) error {
 // update records a change that is computed from the old value. After a change of the same key in the same request it
 // starts from the outcome of that, and is replayed together with it.
 func (s *Session) update(op, name string, fn replay) error {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	if err := s.writable(op, name); err != nil {
 		return err
@@ -175,6 +200,8 @@ func (s *Session) update(op, name string, fn replay) error {
 	} else {
 		old, ok = find(s.rec.Payload, name)
 	}
+	s.updating.Store(true)
+	defer s.updating.Store(false)
 	value, present, err := fn(old, ok)
 	if err != nil {
 		return s.failed(op, err)
@@ -222,7 +249,7 @@ func (s *Session) writable(op, name string) error {
 
 // fail keeps the first error of the program for the commit, in case that the caller ignores it.
 func (s *Session) fail(op string, err error) error {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	if late := s.writable(op, ""); late != nil {
 		return late

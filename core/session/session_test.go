@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/nonstick-go/nonstick/core/session"
 )
@@ -301,6 +302,47 @@ func TestGoroutinesOfOneRequest(t *testing.T) {
 		if got := count.Get(s); got != 20 || len(s.Names()) != 21 {
 			t.Errorf("count = %d, names = %d", got, len(s.Names()))
 		}
+	})
+}
+
+// TestUpdateThatUsesItsSession says that a mistake which would hang for ever is told instead, in the request and in the
+// commit.
+func TestUpdateThatUsesItsSession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := newVisitor(t, newManager(t, nil, session.Options{}))
+		v.do(func(s *session.Session) { _ = user.Set(s, "ann") })
+		for name, request := range map[string]func(){
+			"at once": func() {
+				v.do(func(s *session.Session) { _ = count.Update(s, func(int) int { return len(user.Get(s)) }) })
+			},
+			"when it is replayed": func() {
+				calls := 0
+				overlap(v, func(s *session.Session) { add(s, 1) }, func(s *session.Session) {
+					_ = count.Update(s, func(n int) int {
+						if calls++; calls > 1 {
+							return len(user.Get(s))
+						}
+						return n
+					})
+				})
+			},
+		} {
+			func() {
+				defer func() {
+					if text, _ := recover().(string); !strings.Contains(text, "uses its session") {
+						t.Errorf("%s: recovered %q", name, text)
+					}
+				}()
+				request()
+			}()
+		}
+		v.do(func(s *session.Session) { _ = user.Set(s, "bob") }) // nothing is left locked
+		v.do(func(s *session.Session) {
+			if user.Get(s) != "bob" {
+				t.Error("the session cannot be changed any more")
+			}
+		})
 	})
 }
 

@@ -121,7 +121,7 @@ func writeMutants() []mutantTest {
 		{name: "repeated write is applied again", spoil: func(m *mutant) {
 			m.write = func(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
 				if cur, err := m.full.Read(ctx, id); err == nil && cur.Version == rec.Version {
-					return m.full.Touch(ctx, id, rec)
+					return errors.Join(m.full.Destroy(ctx, id), m.full.Write(ctx, id, rec, session.Version{}))
 				}
 				return m.full.Write(ctx, id, rec, prev)
 			}

@@ -38,7 +38,7 @@ func main() {
 			err = visits.Update(s, func(n int) int { return n + 1 }) // loses no visit of any other request
 		}
 		if err != nil {
-			sessions.Fail(c.Writer, err) // 503 when the store cannot be asked: it is not known who the visitor is
+			sessiongin.Fail(c, sessions, err) // 503 when the store cannot be asked: it is not known who the visitor is
 			return
 		}
 		c.String(http.StatusOK, "hello %s, visit %d\n", cmp.Or(user.Get(s), "stranger"), visits.Get(s))
@@ -49,7 +49,7 @@ func main() {
 			err = errors.Join(s.Renew(), user.Set(s, c.PostForm("user"))) // a new id whenever rights change
 		}
 		if err != nil {
-			sessions.Fail(c.Writer, err)
+			sessiongin.Fail(c, sessions, err)
 			return
 		}
 		c.Redirect(http.StatusSeeOther, "/")
@@ -60,7 +60,7 @@ func main() {
 			err = s.Destroy()
 		}
 		if err != nil {
-			sessions.Fail(c.Writer, err)
+			sessiongin.Fail(c, sessions, err)
 			return
 		}
 		c.Redirect(http.StatusSeeOther, "/")
