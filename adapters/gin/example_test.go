@@ -26,7 +26,7 @@ func Example() {
 	r.GET("/", func(c *gin.Context) {
 		s, err := sessiongin.Get(c)
 		if err != nil {
-			c.AbortWithStatus(session.StatusCode(err))
+			sessiongin.Fail(c, sessions, err)
 			return
 		}
 		_ = visits.Update(s, func(n int) int { return n + 1 }) // an error would fail the commit
