@@ -130,7 +130,7 @@ func FuzzParseURL(f *testing.F) {
 	const password = "P4s:w0rd" // cannot be the name of a parameter, a port or a host
 	f.Fuzz(func(t *testing.T, scheme, user, rest string) {
 		if strings.Contains(scheme+user+rest, password[:4]) {
-			t.Skip("the input holds the password")
+			return
 		}
 		rawURL := scheme + "://" + user + ":" + password + "@" + rest
 		u, err := url.Parse(rawURL)

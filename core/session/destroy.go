@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// stubLife is how long the stub of a session that was renewed or destroyed stays, to refuse late writes with a reason.
+// tombstoneLife is how long the tombstone of a session that was renewed or destroyed stays, to refuse late writes with a reason.
 // After it they are refused because nothing is there.
-const stubLife = 10 * time.Second
+const tombstoneLife = 10 * time.Second
 
-// stub is a record that refuses all writes to a session whose version is prev. It names the session that goes on instead,
+// tombstone is a record that refuses all writes to a session whose version is prev. It names the session that goes on instead,
 // or itself if none does.
-func (m *Manager) stub(prev Version, successor ID) Record {
-	rec := Record{Created: now(), Seen: now(), TTL: stubLife, Successor: successor}
+func (m *Manager) tombstone(prev Version, successor ID) Record {
+	rec := Record{Created: now(), Seen: now(), TTL: tombstoneLife, Successor: successor}
 	rec.Version = m.versions.next(rec.Seen, prev)
 	return rec
 }
 
-// end destroys a session, and whatever a renewal has made of it meanwhile. A stub comes first: behind it no write and no
-// renewal can succeed, on any node. Then the stub is removed. others are what else the request named: a visitor who logs
+// end destroys a session, and whatever a renewal has made of it meanwhile. A tombstone comes first: behind it no write and no
+// renewal can succeed, on any node. Then the tombstone is removed. others are what else the request named: a visitor who logs
 // out must not find himself in the session of a cookie that somebody has planted.
 func (m *Manager) end(ctx context.Context, id ID, version Version, others []ID) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.DestroyTimeout)
@@ -31,7 +31,7 @@ func (m *Manager) end(ctx context.Context, id ID, version Version, others []ID) 
 		}
 	}
 	for {
-		_, err := m.write(ctx, id, m.stub(version, id), version)
+		_, err := m.write(ctx, id, m.tombstone(version, id), version)
 		switch {
 		case answered(err, ErrNotFound):
 			return nil

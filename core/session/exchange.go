@@ -117,7 +117,7 @@ func (x *Exchange) Get(mode ...Mode) (*Session, error) {
 		return nil, x.err
 	}
 	if wanted != ReadOnly {
-		x.s.mu.Lock()
+		x.s.lock()
 		x.s.mode = wanted
 		x.s.mu.Unlock()
 	}

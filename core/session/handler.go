@@ -58,7 +58,7 @@ type Handler interface {
 type Toucher interface {
 	// Touch sets rec.Seen and the deadline that follows from it on the stored record, provided that its version is
 	// rec.Version. A record that has another version by now was kept alive by whoever wrote it: Touch returns nil and
-	// changes nothing, and so does a Seen that is not later than the stored one. Nothing alive under id is ErrNotFound: a touch never brings a session back. rec.Payload is
+	// changes nothing, and so does a Seen before that of an earlier touch. Nothing alive under id is ErrNotFound: a touch never brings a session back. rec.Payload is
 	// not looked at.
 	Touch(ctx context.Context, id ID, rec Record) error
 }

@@ -23,7 +23,7 @@ func gcCases(s *suite) []backendCase {
 	}
 	return append(cases,
 		backendCase{"gc-limit",
-			"GC removes up to limit expired sessions; fewer than limit means that nothing is left to do for now.", gcLimit},
+			"GC removes up to limit expired sessions, and what it leaves the next calls find.", gcLimit},
 		backendCase{"gc-twice", "Several processes may run GC at once.", gcTwice},
 		backendCase{"gc-frees", "The store forgets a record at the latest when GC runs: its id is free then.", gcFrees},
 	)

@@ -181,7 +181,7 @@ func (m *mutant) showing(keep func(id session.ID, rec *session.Record)) {
 		return err
 	}
 	m.touch = func(ctx context.Context, id session.ID, rec session.Record) error {
-		if shown, ok := m.shown.Load(rec.Version); ok {
+		if shown, ok := m.shown.Load(rec.Version); ok && rec.Seen.After(shown.(session.Record).Seen) {
 			touched := shown.(session.Record)
 			touched.Seen = rec.Seen
 			m.shown.Store(rec.Version, touched)

@@ -76,6 +76,16 @@ func lifeMutants() []mutantTest {
 				return m.full.Touch(ctx, id, rec)
 			}
 		}, fails: "touch-other-version"},
+		{name: "touch goes back", spoil: func(m *mutant) {
+			m.touch = func(ctx context.Context, id session.ID, rec session.Record) error {
+				cur, err := m.full.Read(ctx, id)
+				if err != nil || cur.Version != rec.Version || !rec.Seen.Before(cur.Seen) {
+					return m.full.Touch(ctx, id, rec)
+				}
+				cur.Seen = rec.Seen
+				return errors.Join(m.full.Destroy(ctx, id), m.full.Write(ctx, id, cur, session.Version{}))
+			}
+		}, fails: "touch-earlier"},
 		{name: "touch of an old version is a conflict", spoil: func(m *mutant) {
 			m.touch = func(ctx context.Context, id session.ID, rec session.Record) error {
 				if cur, err := m.full.Read(ctx, id); err == nil && cur.Version != rec.Version {
@@ -90,7 +100,7 @@ func lifeMutants() []mutantTest {
 				m.shown.Store(rec.Version, clone(rec))
 				return m.full.Touch(ctx, id, rec)
 			}
-		}, fails: "touch"},
+		}, fails: "touch touch-earlier"},
 		{name: "touch makes a version", spoil: func(m *mutant) {
 			m.touch = func(ctx context.Context, id session.ID, rec session.Record) error {
 				cur, err := m.full.Read(ctx, id)
@@ -104,13 +114,13 @@ func lifeMutants() []mutantTest {
 				}
 				return err
 			}
-		}, fails: "retry-create touch touch-deadline touch-race"},
+		}, fails: "retry-create touch touch-deadline touch-earlier touch-race"},
 		{name: "touch does nothing", spoil: func(m *mutant) {
 			m.touch = func(ctx context.Context, id session.ID, _ session.Record) error {
 				_, err := m.full.Read(ctx, id)
 				return err
 			}
-		}, fails: "retry-create touch touch-deadline"},
+		}, fails: "retry-create touch touch-deadline touch-earlier"},
 		{name: "touch reads then writes", spoil: func(m *mutant) {
 			m.touch = func(ctx context.Context, id session.ID, rec session.Record) error {
 				cur, err := m.full.Read(ctx, id)

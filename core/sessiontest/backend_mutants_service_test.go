@@ -153,7 +153,7 @@ func serviceMutants() []mutantTest {
 		{name: "touch is unsupported", spoil: func(m *mutant) {
 			m.touch = func(context.Context, session.ID, session.Record) error { return errors.ErrUnsupported }
 		}, fails: `capabilities close-busy context-ended race-destroy retry-create touch touch-absent
-			touch-deadline touch-expired touch-expires touch-other-version touch-race unavailable`},
+			touch-deadline touch-earlier touch-expired touch-expires touch-other-version touch-race unavailable`},
 		{name: "ping is unsupported", spoil: func(m *mutant) {
 			m.ping = func(context.Context) error { return errors.ErrUnsupported }
 		}, fails: "capabilities close-busy context-ended ping unavailable"},

@@ -16,6 +16,8 @@ func touchCases() []backendCase {
 		{"touch-other-version",
 			"A record that has another version by now was kept alive by whoever wrote it: Touch returns nil and changes nothing.",
 			touchOtherVersion},
+		{"touch-earlier", "A Seen before that of an earlier touch changes nothing: of two touches the later one may arrive first.",
+			touchEarlier},
 		{"touch-absent", "Nothing alive under id is ErrNotFound: a touch never brings back an absent or destroyed session.",
 			touchAbsent},
 		{"touch-expired", "Nothing alive under id is ErrNotFound: a touch never brings back an expired session.", touchExpired},
@@ -41,6 +43,17 @@ func touch(p *probe) {
 	changed := p.next(rec, "changed after a touch")
 	p.ok("change after a touch", nodes[0].Write(p.ctx, id, changed, rec.Version))
 	p.stored(nodes[1], id, changed)
+}
+
+func touchEarlier(p *probe) {
+	nodes := p.nodes()
+	rec := p.record("payload")
+	id := p.create(nodes[0], rec)
+	early, late := rec, rec
+	early.Seen, late.Seen = rec.Seen.Add(time.Minute), rec.Seen.Add(2*time.Minute)
+	p.ok("Touch", p.touch(p.ctx, nodes[0], id, late))
+	p.ok("Touch with an earlier Seen", p.touch(p.ctx, nodes[1], id, early))
+	p.stored(nodes[0], id, late)
 }
 
 func touchDeadline(p *probe) {
