@@ -21,7 +21,7 @@ type Options struct {
 	MaxSessions int
 }
 
-// Store is a session.Handler, session.Toucher, session.Pinger and io.Closer. It is safe for concurrent use.
+// Store is a session.Handler, session.Toucher, session.Locker, session.Pinger and io.Closer. It is safe for concurrent use.
 type Store struct {
 	opts   Options
 	count  atomic.Int64 // of stored sessions, expired ones included
@@ -71,10 +71,7 @@ func (s *Store) Write(ctx context.Context, id session.ID, rec session.Record, pr
 	}
 	err = s.write(sh, id, rec, prev)
 	sh.Unlock()
-	if conflict, ok := errors.AsType[*session.ConflictError](err); ok {
-		conflict.Newest = owned(conflict.Newest)
-	}
-	return err
+	return ownedConflict(err)
 }
 
 // write applies the rules of session.Handler's Write to id, whose shard is locked.
@@ -104,6 +101,8 @@ func (s *Store) write(sh *shard, id session.ID, rec session.Record, prev session
 // create stores the first record under id, whose shard is locked.
 func (s *Store) create(sh *shard, id session.ID, rec session.Record) error {
 	if expired := sh.entries[id]; expired != nil {
+		expired.lock.end()
+		expired.lock = nil
 		sh.update(expired, rec)
 		return nil
 	}
@@ -216,6 +215,14 @@ func (s *Store) acquire(ctx context.Context, sh *shard) error {
 func owned(rec session.Record) session.Record {
 	rec.Payload = slices.Clone(rec.Payload)
 	return rec
+}
+
+// ownedConflict gives the record that comes with a conflict a payload of its own.
+func ownedConflict(err error) error {
+	if conflict, ok := errors.AsType[*session.ConflictError](err); ok {
+		conflict.Newest = owned(conflict.Newest)
+	}
+	return err
 }
 
 // inMillis returns rec with the resolution that every store has.

@@ -25,6 +25,7 @@ type entry struct {
 	deadline int64 // when the session ends, in milliseconds since 1970
 	due      int64 // when sweep looks at it: its deadline when it was last put in order, so never after deadline
 	index    int   // in the queue
+	lock     *lock // nil while nobody holds it
 }
 
 // alive returns the session if it has not expired, else nil.
@@ -53,6 +54,7 @@ func (sh *shard) update(e *entry, rec session.Record) {
 }
 
 func (sh *shard) remove(e *entry) {
+	e.lock.end()
 	heap.Remove(&sh.queue, e.index)
 	delete(sh.entries, e.id)
 }

@@ -24,6 +24,12 @@ var (
 	ErrCorrupt = errors.New("session data corrupt")
 	// ErrClosed says that the Manager or the store was closed.
 	ErrClosed = errors.New("session store closed")
+	// ErrLocked says that the lock of a session could not be had: too many wait for it, or its holder has kept it for
+	// longer than this request would wait. It comes as a *LockedError.
+	ErrLocked = errors.New("session is locked by another request")
+	// ErrLockLost says that somebody else has taken the lock of an Exclusive session, because its lease had ended. What the
+	// former holder wanted to store is refused.
+	ErrLockLost = errors.New("session lock was lost to another request")
 	// ErrReadOnly says that a session that was asked for with ReadOnly was to be changed.
 	ErrReadOnly = errors.New("session is read-only in this request")
 	// ErrCommitted says that a session was to be changed, or first asked for, after its commit, which happens before the first
@@ -60,7 +66,8 @@ func (e *ConflictError) Unwrap() error { return e.Err }
 
 // StatusCode is the HTTP status that fits an error of this package:
 //
-//   - 503 Service Unavailable when the store gave no answer or somebody else was always faster: trying again may help;
+//   - 503 Service Unavailable when the store gave no answer, the session is locked, or somebody else was always faster:
+//     trying again may help;
 //   - 409 Conflict when the session ended while the request was running;
 //   - 500 Internal Server Error when the program itself is wrong: too large, cannot be encoded, used at the wrong time.
 //
@@ -70,7 +77,7 @@ func StatusCode(err error) int {
 	case err == nil:
 		return http.StatusOK
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrConflict), errors.Is(err, ErrClosed),
-		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		errors.Is(err, ErrLocked), errors.Is(err, ErrLockLost), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable
 	case errors.Is(err, ErrNotFound):
 		return http.StatusConflict
@@ -108,7 +115,8 @@ func withoutRecord(err error) error {
 // ErrUnavailable: an unforeseen error must never open or empty a session.
 func known(err error) bool {
 	for _, sentinel := range []error{
-		ErrNotFound, ErrExists, ErrConflict, ErrUnavailable, ErrTooLarge, ErrCorrupt, ErrClosed, errors.ErrUnsupported,
+		ErrNotFound, ErrExists, ErrConflict, ErrLocked, ErrLockLost, ErrUnavailable, ErrTooLarge, ErrCorrupt, ErrClosed,
+		errors.ErrUnsupported,
 	} {
 		if errors.Is(err, sentinel) {
 			return true
