@@ -3,6 +3,7 @@ package sessionfiber
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/nonstick-go/nonstick/core/session"
@@ -75,6 +76,10 @@ func (h requestHeader) Values(name string) []string {
 		values[i] = string(line)
 	}
 	return values
+}
+
+func (h requestHeader) RequestLine() (method, path string) {
+	return strings.Clone(h.c.Method()), strings.Clone(h.c.Path())
 }
 
 type responseHeader struct{ *fasthttp.ResponseHeader }

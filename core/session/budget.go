@@ -18,8 +18,10 @@ type budget struct {
 	cancel context.CancelFunc
 }
 
-// start makes b end after d, or with parent unless it is detached.
+// start makes b end after d, or with parent unless it is detached. It may be started again when no call uses it any more.
 func (b *budget) start(parent context.Context, d time.Duration, detached bool) {
+	b.release()
+	b.real, b.cancel = nil, nil
 	b.parent, b.end, b.detached = parent, time.Now().Add(d), detached
 	if end, ok := parent.Deadline(); ok && !detached && end.Before(b.end) {
 		b.end = end

@@ -13,17 +13,26 @@ type outcome struct {
 	deleted bool          // the token that the visitor has is worth nothing any more
 }
 
-// commit stores what the request made of the session and seals it.
+// commit stores what the request made of the session and seals it, once.
 func (s *Session) commit() (outcome, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if s.sealed {
+		return s.outcome, s.result
+	}
+	s.result = &Error{"commit", errUnfinished} // unless it returns
+	defer s.drop()
 	defer s.seal()
+	s.outcome, s.result = s.conclude()
+	return s.outcome, s.result
+}
+
+func (s *Session) conclude() (outcome, error) {
 	var out outcome
 	if !s.ended.IsZero() {
 		if err := s.m.end(s.ctx, s.ended, s.endedAt, s.named); err != nil {
 			s.observe(Event{Kind: EventFailed, Op: "destroy", Err: err, id: s.ended})
 			return outcome{}, wrap("destroy", err)
 		}
+		s.released() // with the session
 		s.observe(Event{Kind: EventDestroyed, id: s.ended})
 		out.deleted = true
 	}
@@ -37,9 +46,12 @@ func (s *Session) commit() (outcome, error) {
 		return out, nil
 	}
 	err = withoutRecord(err)
-	if answered(err, ErrNotFound) {
+	switch {
+	case answered(err, ErrNotFound):
 		s.observe(Event{Kind: EventRefused, Err: err, id: s.id})
-	} else {
+	case answered(err, ErrLockLost):
+		s.observe(Event{Kind: EventLockLost, Op: "commit", Err: err, id: s.id})
+	default:
 		s.observe(Event{Kind: EventFailed, Op: "commit", Err: err, id: s.id})
 	}
 	return outcome{}, wrap("commit", err)

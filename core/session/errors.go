@@ -3,7 +3,9 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"time"
 )
 
 // What can go wrong. Use errors.Is; what a function returns is usually wrapped in an *Error, with its cause.
@@ -63,6 +65,28 @@ func (e *ConflictError) Error() string { return e.Err.Error() }
 
 // Unwrap returns ErrConflict or ErrExists.
 func (e *ConflictError) Unwrap() error { return e.Err }
+
+// LockedError is ErrLocked, and who has the lock. Its text is for logs: it holds the method and the path of the other
+// request, which the visitor should not see.
+type LockedError struct {
+	Holder Holder        // who has the lock, as far as is known
+	Waited time.Duration // in vain
+	Err    error         // why the wait ended: too many wait, MaxWait has passed, or the error of the request's context
+}
+
+// Error returns the cause and the holder.
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("%v: %v (held by %v)", ErrLocked, e.Err, e.Holder)
+}
+
+// Unwrap returns ErrLocked and Err.
+func (e *LockedError) Unwrap() []error { return []error{ErrLocked, e.Err} }
+
+var errWaited = errors.New("waited for as long as this request may")
+
+func errTooMany(waiters, limit int) error {
+	return fmt.Errorf("%d requests of this node wait for it already, the limit is %d", waiters, limit)
+}
 
 // StatusCode is the HTTP status that fits an error of this package:
 //

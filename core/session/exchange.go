@@ -13,6 +13,13 @@ type RequestHeader interface {
 	Values(name string) []string
 }
 
+// RequestLine is what a RequestHeader may have too: what others see of the request while it holds a session with
+// Exclusive.
+type RequestLine interface {
+	// RequestLine returns the method, and the path without the query.
+	RequestLine() (method, path string)
+}
+
 // ResponseHeader is the header of a response, such as http.Header.
 type ResponseHeader interface {
 	Get(name string) string
@@ -39,6 +46,8 @@ type Exchange struct {
 	err  error
 	used bool
 	over bool
+
+	lockErr error // of the first try to lock the session that was there already
 }
 
 // Begin starts the exchange of a request. ctx is the request's context; reads of the store end with it, commits do
@@ -80,6 +89,11 @@ func (c *exchangeContext) Value(key any) any {
 // StatusCode), ErrCommitted when the response has started, ErrNoMiddleware, ErrClosed.
 //
 // With ReadOnly the session cannot be changed, unless somebody else in the same request asks for it without.
+//
+// With Exclusive it is this request's alone: Get waits for others that have it so. ErrLocked says that the wait was in
+// vain (a *LockedError tells for whom), errors.ErrUnsupported that the store cannot lock. A request that has the session
+// otherwise already gets it locked and read anew: what it has seen before may have changed. Asking again for a session
+// that is locked already costs nothing.
 func Get(ctx context.Context, mode ...Mode) (*Session, error) {
 	x, _ := ctx.Value(exchangeKey{}).(*Exchange)
 	if x == nil {
@@ -100,35 +114,42 @@ func (m *Manager) Get(ctx context.Context, mode ...Mode) (*Session, error) {
 
 // Get returns the session of the exchange; see the function Get.
 func (x *Exchange) Get(mode ...Mode) (*Session, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	wanted := Optimistic
 	if len(mode) > 0 {
 		wanted = mode[len(mode)-1]
 	}
-	if x.s == nil && x.err == nil {
-		if x.over {
-			return nil, &Error{"get", ErrCommitted}
-		}
+	if wanted.kind() == Exclusive && x.m.o.Lock.Disabled {
+		wanted = Optimistic
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.err != nil:
+		return nil, x.err
+	case x.s == nil && x.over:
+		return nil, &Error{"get", ErrCommitted}
+	case x.s == nil:
 		x.used = true
 		x.load(wanted)
-	}
-	if x.err != nil {
-		return nil, x.err
-	}
-	if wanted != ReadOnly {
-		x.s.lock()
-		x.s.mode = wanted
-		x.s.mu.Unlock()
+		return x.s, x.err
+	case wanted.kind() == Exclusive:
+		if x.lockErr == nil {
+			x.lockErr = wrap("lock", x.s.upgrade(wanted, x.holder()))
+		}
+		if x.lockErr != nil {
+			return nil, x.lockErr
+		}
+	case wanted.kind() == Optimistic && x.s.Mode() == ReadOnly:
+		x.s.setMode(Optimistic)
 	}
 	return x.s, nil
 }
 
 func (x *Exchange) load(mode Mode) {
-	s := &Session{m: x.m, ctx: x.ctx.Context, mode: mode}
+	s := &Session{m: x.m, ctx: x.ctx.Context, mode: mode.kind()}
 	s.reading.start(s.ctx, x.m.o.ReadTimeout, false)
 	defer s.reading.release()
-	if x.err = s.load(&s.reading, x.in); x.err == nil {
+	if x.err = x.find(s, mode); x.err == nil {
 		x.s = s
 	}
 }
@@ -149,6 +170,8 @@ func (x *Exchange) Commit(out ResponseHeader) error {
 	var result outcome
 	if x.s != nil {
 		x.err = &Error{"commit", errUnfinished} // unless it returns
+		x.s.mu.Lock()
+		defer x.s.mu.Unlock()
 		result, x.err = x.s.commit()
 	}
 	if x.used {
@@ -173,23 +196,25 @@ func (x *Exchange) Abort() {
 	x.over, x.in = true, nil
 	if x.s != nil {
 		x.s.mu.Lock()
+		defer x.s.mu.Unlock()
 		x.s.seal()
-		x.s.mu.Unlock()
+		x.s.drop()
 	}
 }
 
-// load finds the session of a request's tokens. It tries each that is well-formed until the store knows one.
-func (s *Session) load(ctx context.Context, in RequestHeader) error {
-	ids, malformed := s.m.carrier.ids(in)
+// find finds the session of a request's tokens. It tries each that is well-formed until the store knows one.
+func (x *Exchange) find(s *Session, mode Mode) error {
+	ids, malformed := s.m.carrier.ids(x.in)
 	s.named = ids
 	for range malformed {
 		s.observe(Event{Kind: EventMalformed})
 	}
 	for _, id := range ids {
-		rec, err := s.m.read(ctx, id)
+		rec, err := x.fetch(s, id, mode)
 		if err == nil && rec.Successor.IsZero() {
 			if !time.Now().Before(rec.Deadline()) {
 				s.observe(Event{Kind: EventExpired, id: id})
+				s.drop()
 				continue
 			}
 			if err = checkPayload(rec.Payload); err == nil {
@@ -198,17 +223,39 @@ func (s *Session) load(ctx context.Context, in RequestHeader) error {
 				return nil
 			}
 		}
+		s.drop()
 		switch {
 		case err == nil || answered(err, ErrNotFound):
 			s.observe(Event{Kind: EventUnknown, id: id})
 		case answered(err, ErrCorrupt) && !s.m.o.RejectCorrupt:
 			s.observe(Event{Kind: EventUndecodable, Err: err, id: id})
+		case answered(err, ErrLocked):
+			return wrap("lock", err)
 		default:
-			if !errors.Is(err, context.Canceled) { // a visitor who hung up is no failure
-				s.observe(Event{Kind: EventFailed, Op: "read", Err: err, id: id})
+			op := "read"
+			if mode.kind() == Exclusive {
+				op = "lock"
 			}
-			return wrap("read", err)
+			if !errors.Is(err, context.Canceled) { // a visitor who hung up is no failure
+				s.observe(Event{Kind: EventFailed, Op: op, Err: err, id: id})
+			}
+			return wrap(op, err)
 		}
 	}
 	return nil
+}
+
+// fetch reads a session, and locks it if it is to be exclusive.
+func (x *Exchange) fetch(s *Session, id ID, mode Mode) (rec Record, err error) {
+	if mode.kind() != Exclusive {
+		return s.m.read(&s.reading, id)
+	}
+	limits := s.m.o.Lock.limits(mode)
+	rec, s.hold, err = s.seize(id, x.holder(), limits)
+	if limits.orReadOnly && errors.Is(err, errWaited) {
+		s.mode, s.waited = ReadOnly, true
+		s.reading.start(s.ctx, s.m.o.ReadTimeout, false)
+		return s.m.read(&s.reading, id)
+	}
+	return rec, err
 }

@@ -102,6 +102,9 @@ func (g *gates) enter(ctx context.Context, e *entry) *gate {
 // company returns e and those behind it that can be written along.
 func (g *gates) company(t *gate, e *entry) []*entry {
 	shard := &g.shards[e.s.id[0]%64]
+	if e.alone {
+		return []*entry{e}
+	}
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	n := slices.IndexFunc(t.queue, func(e *entry) bool { return e.alone })

@@ -32,9 +32,16 @@ func (m *Manager) Middleware(next http.Handler) http.Handler {
 //	rw.Finish()
 func (m *Manager) Wrap(w http.ResponseWriter, r *http.Request) (*ResponseWriter, *http.Request) {
 	rw := &ResponseWriter{inner: w}
-	rw.x.begin(r.Context(), m, r.Header)
+	rw.x.begin(r.Context(), m, httpRequest{r})
 	return rw, r.WithContext(rw.x.Context())
 }
+
+// httpRequest is a RequestHeader and a RequestLine.
+type httpRequest struct{ r *http.Request }
+
+func (h httpRequest) Values(name string) []string { return h.r.Header.Values(name) }
+
+func (h httpRequest) RequestLine() (method, path string) { return h.r.Method, h.r.URL.Path }
 
 // plainResponse is the default of Options.ErrorResponse.
 func plainResponse(err error) Response {
@@ -46,6 +53,8 @@ func plainResponse(err error) Response {
 		why = "the server is shutting down"
 	case errors.Is(err, ErrConflict):
 		why = "the session was changed by another request, please try again"
+	case errors.Is(err, ErrLocked), errors.Is(err, ErrLockLost):
+		why = "the session is in use by another request, please try again"
 	case status == http.StatusInternalServerError:
 		why = "the session cannot be used"
 	}

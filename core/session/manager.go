@@ -17,11 +17,13 @@ import (
 // for net/http, or that of an adapter package. It is safe for concurrent use.
 type Manager struct {
 	store    Handler
+	locker   Locker // the store, if it can lock
 	o        Options
 	codec    Codec
 	carrier  carrier
 	versions versions
 	gates    gates
+	turns    turns
 	logKey   []byte
 	random   io.Reader
 
@@ -29,6 +31,7 @@ type Manager struct {
 	closed bool
 	stop   context.CancelFunc
 	done   chan struct{}
+	tasks  sync.WaitGroup
 }
 
 // New returns a Manager that keeps its sessions in store, and takes the store over: Close closes it. The options are
@@ -43,7 +46,11 @@ func New(store Handler, options Options) (*Manager, error) {
 	if err != nil {
 		return nil, &Error{"new", err}
 	}
+	if err := options.Lock.checkStore(store); err != nil {
+		return nil, &Error{"new", err}
+	}
 	m := &Manager{store: store, o: o, codec: o.Codec, carrier: newCarrier(&o), logKey: slices.Clone(o.LogKey), random: rand.Reader}
+	m.locker, _ = store.(Locker)
 	var seed [40]byte
 	if _, err := io.ReadFull(rand.Reader, seed[:]); err != nil {
 		return nil, &Error{"new", err}
@@ -64,11 +71,13 @@ func (m *Manager) Close() error {
 	m.stop()
 	<-m.done
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
+	closed := m.closed
+	m.closed = true
+	m.mu.Unlock()
+	if closed {
 		return nil
 	}
-	m.closed = true
+	m.tasks.Wait()
 	if c, ok := m.store.(io.Closer); ok {
 		return wrap("close", c.Close())
 	}

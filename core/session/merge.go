@@ -10,7 +10,7 @@ import (
 
 // merge stores the changes, together with those of other requests that wait to change the same session.
 func (s *Session) merge(ctx context.Context) error {
-	own := &entry{s: s}
+	own := &entry{s: s, alone: s.hold != nil} // what others change is not fenced by this lock
 	if turn := s.m.gates.enter(ctx, own); turn != nil {
 		s.lead(ctx, turn, own)
 	}
@@ -60,7 +60,7 @@ func (m *Manager) writeTogether(ctx context.Context, turn *gate, entries []*entr
 			return
 		}
 		m.stamp(&next)
-		repeated, err := m.write(ctx, first.id, next, base.Version)
+		repeated, err := first.write(ctx, first.id, next, base.Version)
 		if err == nil {
 			turn.newest = next
 			settle(entries, next, true, tries)

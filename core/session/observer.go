@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"time"
 )
 
 // Observer hears what happens to sessions, to log or to count it. Observe is called on the request's goroutine, by many
@@ -36,11 +37,17 @@ const (
 	EventUndecodable                      // a record or a value (Key) could not be decoded
 	EventMisused                          // the program used a session after its commit: Err, Key
 	EventFailed                           // the store failed, or a commit did: Op and Err
+	EventLocked                           // an Exclusive session was locked: Wait
+	EventUnlocked                         // its lock was released: Held
+	EventLockRefused                      // a lock could not be had: Err, a *LockedError, and Wait
+	EventLockBroken                       // a lock was taken over whose lease had ended: Holder is who had it
+	EventLockLost                         // another request has taken the lock, or may have: Op and Err
 )
 
 var eventNames = [...]string{
 	"", "loaded", "unknown", "malformed", "expired", "created", "saved", "touched", "conflict", "merged", "overwritten",
 	"refused", "renewed", "destroyed", "undecodable", "misused", "failed",
+	"locked", "unlocked", "lock-refused", "lock-broken", "lock-lost",
 }
 
 // String returns the kind in one word, fit for a metric's label.
@@ -54,12 +61,16 @@ func (k EventKind) String() string {
 // Event is something that happened to a session.
 type Event struct {
 	Kind  EventKind
-	Op    string // of EventFailed: "read", "commit", "destroy", "gc"
+	Op    string // of EventFailed and EventLockLost: "read", "lock", "commit", "destroy", "gc", "extend", "release"
 	Key   string // the key it is about, if it is about one
 	Tries int    // of EventConflict and EventMerged: writes that were refused so far
 	// Err is what went wrong. This package and its backends put no id, URL or value into it; the text of a backend of
 	// your own appears as it is.
 	Err error
+
+	Wait   time.Duration // for a lock
+	Held   time.Duration // since a lock was taken
+	Holder Holder        // of EventLockBroken
 
 	id     ID
 	logKey []byte
@@ -98,6 +109,15 @@ func (e Event) attrs() []slog.Attr {
 	if e.Tries > 0 {
 		attrs = append(attrs, slog.Int("tries", e.Tries))
 	}
+	if e.Wait > 0 {
+		attrs = append(attrs, slog.Duration("wait", e.Wait))
+	}
+	if e.Held > 0 {
+		attrs = append(attrs, slog.Duration("held", e.Held))
+	}
+	if e.Holder != (Holder{}) {
+		attrs = append(attrs, slog.String("holder", e.Holder.String()))
+	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))
 	}
@@ -123,9 +143,9 @@ func (o SlogObserver) Observe(ctx context.Context, e Event) {
 
 func levelOf(k EventKind) slog.Level {
 	switch k {
-	case EventFailed:
+	case EventFailed, EventLockLost:
 		return slog.LevelError
-	case EventOverwritten, EventRefused, EventUndecodable, EventMisused:
+	case EventOverwritten, EventRefused, EventUndecodable, EventMisused, EventLockRefused, EventLockBroken:
 		return slog.LevelWarn
 	case EventCreated, EventRenewed, EventDestroyed, EventExpired:
 		return slog.LevelInfo

@@ -22,14 +22,14 @@ import (
 func TestEventKindsHaveNames(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for k := session.EventLoaded; k <= session.EventFailed; k++ {
+	for k := session.EventLoaded; k <= session.EventLockLost; k++ {
 		name := k.String()
-		if !regexp.MustCompile(`^[a-z]+$`).MatchString(name) || seen[name] || fmt.Sprint(k) != name {
+		if !regexp.MustCompile(`^[a-z]+(-[a-z]+)?$`).MatchString(name) || seen[name] || fmt.Sprint(k) != name {
 			t.Errorf("kind %d is called %q", uint8(k), name)
 		}
 		seen[name] = true
 	}
-	for _, k := range []session.EventKind{0, session.EventFailed + 1, 255} {
+	for _, k := range []session.EventKind{0, session.EventLockLost + 1, 255} {
 		if k.String() != "" {
 			t.Errorf("kind %d is called %q", uint8(k), k)
 		}
@@ -78,9 +78,10 @@ func TestSlogObserver(t *testing.T) {
 	levels := map[session.EventKind]slog.Level{
 		session.EventFailed: slog.LevelError, session.EventOverwritten: slog.LevelWarn, session.EventRefused: slog.LevelWarn,
 		session.EventUndecodable: slog.LevelWarn, session.EventMisused: slog.LevelWarn, session.EventCreated: slog.LevelInfo,
+		session.EventLockLost: slog.LevelError, session.EventLockRefused: slog.LevelWarn, session.EventLockBroken: slog.LevelWarn,
 		session.EventRenewed: slog.LevelInfo, session.EventDestroyed: slog.LevelInfo, session.EventExpired: slog.LevelInfo,
 	}
-	for k := session.EventLoaded; k <= session.EventFailed; k++ {
+	for k := session.EventLoaded; k <= session.EventLockLost; k++ {
 		var out bytes.Buffer
 		o := session.SlogObserver{Logger: slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 		o.Observe(t.Context(), session.Event{Kind: k})
@@ -238,7 +239,7 @@ func TestNothingLeaks(t *testing.T) {
 		heard[e.Kind] = true
 		fmt.Fprintln(&all, e.Kind, e.Op, e.Key, e.Tries, e.Err, fmt.Sprintf("%+v %q", e.Err, e.Err), e.Session())
 	}
-	for k := session.EventLoaded; k <= session.EventFailed; k++ {
+	for k := session.EventLoaded; k <= session.EventFailed; k++ { // for those of locks see TestLocksLeakNothing
 		if !heard[k] && k != session.EventExpired && k != session.EventTouched { // these two need a clock
 			t.Errorf("%v did not happen", k)
 		}

@@ -50,6 +50,9 @@ type Options struct {
 	// session, the Observer hears of it, and what is stored stays until it expires.
 	RejectCorrupt bool
 
+	// Lock are the limits of sessions that are asked for with Exclusive.
+	Lock LockOptions
+
 	// Codec encodes the values. Default JSON.
 	Codec Codec
 	// Observer hears what happens to sessions. The default logs what goes wrong to slog.Default(), each kind of it at most
@@ -97,6 +100,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = defaultMaxBytes
 	}
+	o.Lock = o.Lock.withDefaults()
 	if o.Observer == nil {
 		o.Observer = new(warner)
 	}
@@ -109,7 +113,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Header == "" {
 		o.Cookie = o.Cookie.withDefaults()
 	}
-	return o, errors.Join(o.checkTimes(), o.checkSizes(), o.checkCarrier())
+	return o, errors.Join(o.checkTimes(), o.checkSizes(), o.checkCarrier(), o.Lock.check())
 }
 
 func (o *Options) checkTimes() error {

@@ -25,7 +25,7 @@ func (s *Session) move(ctx context.Context, out *outcome) error {
 		return err
 	}
 	for tries := 1; ; tries++ {
-		repeated, err := m.write(ctx, s.id, m.tombstone(base.Version, fresh), base.Version)
+		repeated, err := s.write(ctx, s.id, m.tombstone(base.Version, fresh), base.Version)
 		if err == nil {
 			break
 		}

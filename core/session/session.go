@@ -10,18 +10,6 @@ import (
 	"time"
 )
 
-// Mode is how a request wants to use its session.
-type Mode uint8
-
-const (
-	// Optimistic, the default, lets the request read and change the session without waiting for anybody. Its commit
-	// lays the changed keys over whatever other requests have stored meanwhile.
-	Optimistic Mode = iota
-	// ReadOnly is for requests that only look: changing the session is ErrReadOnly, and the commit writes nothing. It still
-	// keeps the session alive.
-	ReadOnly
-)
-
 // Session is one visitor's session in one request. Get it from Get, read and change it through typed Keys; what was
 // changed is stored before the first byte of the response leaves. After that it can be read but not changed.
 //
@@ -46,7 +34,11 @@ type Session struct {
 	ended   ID      // the session that Destroy ended, to be removed by the commit
 	endedAt Version // what was read of it
 	err     error
+	hold    *hold // the lock of an Exclusive session, until it is released
+	waited  bool  // in vain for the lock, and went on with ReadOnly
 	sealed  bool
+	outcome outcome // of the commit
+	result  error
 
 	fewReads [4]string // spares reads its allocation
 
@@ -102,6 +94,20 @@ func (s *Session) Deadline() time.Time {
 	return s.rec.Deadline()
 }
 
+// Mode returns how the request has the session: the mode that it asked for, or ReadOnly if it waited in vain for a lock
+// and that was allowed (see Mode.OrReadOnly).
+func (s *Session) Mode() Mode {
+	s.lock()
+	defer s.mu.Unlock()
+	return s.mode
+}
+
+func (s *Session) setMode(m Mode) {
+	s.lock()
+	defer s.mu.Unlock()
+	s.mode = m
+}
+
 // Names returns the names of all keys that have a value, sorted.
 func (s *Session) Names() []string {
 	s.lock()
@@ -154,6 +160,28 @@ func (s *Session) Destroy() error {
 	}
 	s.id, s.rec, s.changes, s.reads, s.renew = ID{}, Record{}, nil, nil, false
 	return nil
+}
+
+// Release commits the session now instead of when the response starts, and gives the lock of an Exclusive session back:
+// call it before slow work that needs no session, or before a stream. Afterwards the session can be read, not changed.
+// The error is that of the commit; the visitor gets it as his response too.
+func (s *Session) Release() error {
+	s.lock()
+	defer s.mu.Unlock()
+	_, err := s.commit()
+	return err
+}
+
+// LockLost returns a channel that is closed when another request may have taken the lock of this Exclusive session,
+// because the lease could not be renewed: a handler that is about to do what cannot be undone should look. The commit
+// decides: it fails with ErrLockLost if somebody has. The channel is nil, and never ready, if there is no lock.
+func (s *Session) LockLost() <-chan struct{} {
+	s.lock()
+	defer s.mu.Unlock()
+	if s.hold == nil {
+		return nil
+	}
+	return s.hold.listen()
 }
 
 // read returns the encoded value of a key, which nobody may change.

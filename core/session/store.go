@@ -81,3 +81,26 @@ func (m *Manager) newest(ctx context.Context, id ID, refusal error) (Record, err
 	}
 	return m.read(ctx, id)
 }
+
+// acquire asks for the lock of a session, and once more if there was no answer: the token makes it idempotent.
+func (m *Manager) acquire(ctx context.Context, id ID, ask LockRequest) (lock Lock, err error) {
+	_, err = m.retry(ctx, func() (err error) {
+		lock, err = m.locker.Acquire(ctx, id, ask)
+		return err
+	})
+	return lock, err
+}
+
+// later makes a store call that nobody waits for, except Close.
+func (m *Manager) later(call func(ctx context.Context) error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.closed {
+		return
+	}
+	m.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), m.o.DestroyTimeout)
+		defer cancel()
+		_ = call(ctx) // what it was to mend mends itself, in time
+	})
+}

@@ -1,0 +1,157 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// seize waits until id is this session's alone and returns what is stored. It waits in this process first, so that one
+// request of a node at a time asks the store.
+func (s *Session) seize(id ID, me Holder, l lockLimits) (rec Record, h *hold, err error) {
+	m, begin := s.m, time.Now()
+	if m.locker == nil {
+		return rec, nil, errNoLocker
+	}
+	err = m.turns.enter(s.ctx, id, me, l)
+	if err == nil {
+		h = &hold{m: m, ctx: s.ctx, id: id, token: newLockToken()}
+		if rec, err = s.ask(h, me, begin.Add(l.wait), l); err != nil {
+			m.turns.leave(id)
+		}
+	}
+	locked, ok := errors.AsType[*LockedError](err)
+	if ok {
+		locked.Waited = time.Since(begin)
+		if !errors.Is(err, context.Canceled) { // a visitor who hung up was not refused
+			s.observe(Event{Kind: EventLockRefused, Err: err, Wait: locked.Waited, id: id})
+		}
+	}
+	if err != nil {
+		return Record{}, nil, err
+	}
+	h.start()
+	s.observe(Event{Kind: EventLocked, Wait: h.took.Sub(begin), id: id})
+	return rec, h, nil
+}
+
+// ask asks the store until it has lent the lock.
+func (s *Session) ask(h *hold, me Holder, end time.Time, l lockLimits) (Record, error) {
+	m := s.m
+	ask := LockRequest{Token: h.token, Lease: m.o.Lock.Lease, Holder: me}
+	for asked := false; ; asked = true {
+		if l.waiters > 0 {
+			ask.Wait = time.Until(end)
+		}
+		s.reading.start(s.ctx, m.o.ReadTimeout, false)
+		h.took = time.Now() // before the call: the lease may begin as early as that
+		lock, err := m.acquire(&s.reading, h.id, ask)
+		switch {
+		case err == nil && lock.Held:
+			me.Since = h.took
+			m.turns.know(h.id, me, false)
+			if lock.Unclean {
+				s.observe(Event{Kind: EventLockBroken, Holder: lock.Holder, id: h.id})
+			}
+			return lock.Record, nil
+		case answered(err, ErrNotFound):
+			return Record{}, err
+		case answered(err, ErrLocked):
+			return Record{}, &LockedError{Holder: lock.Holder, Err: errors.New("too many nodes wait for it already")}
+		case err != nil: // the store may have lent it
+			m.later(h.release)
+			return Record{}, err
+		}
+		m.turns.know(h.id, lock.Holder, true)
+		if cause := pause(s.ctx, lock.Wake, min(max(lock.Retry, time.Millisecond), ask.Wait)); cause != nil {
+			if asked || ask.Wait > 0 { // it has a place in the queue
+				s.reading.start(s.ctx, m.o.ReadTimeout, true)
+				_ = h.release(&s.reading)
+			}
+			return Record{}, &LockedError{Holder: lock.Holder, Err: cause}
+		}
+	}
+}
+
+// pause waits until it is time to ask the store again. The error is that of ctx, or errWaited if there is no time left.
+func pause(ctx context.Context, wake <-chan struct{}, d time.Duration) error {
+	if d <= 0 {
+		return errWaited
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-wake:
+	case <-timer.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// upgrade locks a session that the request has already, and reads it again. Changes that were made before stay, laid over
+// what is stored now.
+func (s *Session) upgrade(mode Mode, me Holder) error {
+	s.lock()
+	id, held, sealed, waited := s.id, s.hold != nil, s.sealed, s.waited
+	pending := len(s.changes) > 0 || s.renew || !s.ended.IsZero()
+	s.mu.Unlock()
+	limits := s.m.o.Lock.limits(mode)
+	switch {
+	case sealed:
+		return ErrCommitted
+	case held || waited && limits.orReadOnly:
+		return nil
+	case id.IsZero():
+		s.setMode(Exclusive)
+		return nil
+	}
+	rec, h, err := s.seize(id, me, limits)
+	if limits.orReadOnly && !pending && errors.Is(err, errWaited) {
+		s.lock()
+		defer s.mu.Unlock()
+		s.mode, s.waited = ReadOnly, true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.lock()
+	defer s.mu.Unlock()
+	s.hold = h
+	err = s.adopt(rec)
+	if s.sealed || s.id != id { // the commit did not wait, or another goroutine of the request has ended the session
+		err = ErrCommitted
+	}
+	if err != nil {
+		s.drop()
+		return err
+	}
+	s.mode = Exclusive
+	return nil
+}
+
+// adopt lays the changes over rec, which may be newer than what they were made for.
+func (s *Session) adopt(rec Record) error {
+	if !rec.Successor.IsZero() || !time.Now().Before(rec.Deadline()) {
+		return ErrNotFound
+	}
+	if err := checkPayload(rec.Payload); err != nil {
+		return err
+	}
+	if rec.Version != s.rec.Version && len(s.changes) > 0 {
+		s.changes = s.changes.real(s.rec.Payload)
+		if key := s.changes.overwritten(s.rec.Payload, rec.Payload); key != "" {
+			if s.m.o.RejectStale {
+				return fmt.Errorf("%w: key %q", ErrConflict, key)
+			}
+			s.observe(Event{Kind: EventOverwritten, Key: key, id: s.id})
+		}
+		if err := s.changes.rebase(rec.Payload); err != nil {
+			return err
+		}
+	}
+	s.rec = rec
+	return nil
+}
