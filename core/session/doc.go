@@ -39,6 +39,9 @@
 // at its commit each lays the keys that it changed over whatever others have stored. Update loses nothing; of two Sets
 // of one key the last one wins, or fails, see Options.RejectStale.
 //
+// Code that must not run twice at once for one session asks for it with Exclusive: a fair lock, fenced at the commit, which
+// ends by itself when its holder dies.
+//
 // # Security
 //
 // A token has 256 random bits; stores see its SHA-256 only. Unknown tokens are never adopted, malformed ones never reach

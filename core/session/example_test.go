@@ -12,6 +12,8 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"sync"
+	"time"
 
 	"github.com/nonstick-go/nonstick/core/memstore"
 	"github.com/nonstick-go/nonstick/core/session"
@@ -272,4 +274,46 @@ func ExampleMux() {
 	// Output:
 	// <nil>
 	// session: open: no backend is registered for redis:// (forgotten import? It is: import _ "github.com/nonstick-go/nonstick/backends/goredis"); registered: scratch
+}
+
+// A handler that must not run twice at once for one visitor asks for the session with Exclusive.
+func ExampleGet_exclusive() {
+	paid := session.NewKey[bool]("paid")
+	sessions, err := session.New(memstore.New(nil), session.Options{Lock: session.LockOptions{Required: true}})
+	if err != nil {
+		panic(err)
+	}
+	defer sessions.Close()
+	pay := sessions.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.Get(r.Context(), session.Exclusive.MaxWait(time.Second))
+		if err != nil {
+			sessions.Fail(w, err) // 503: another request has it for too long
+			return
+		}
+		if paid.Get(s) {
+			fmt.Println("paid already")
+			return
+		}
+		fmt.Println("charging the card")
+		time.Sleep(10 * time.Millisecond)
+		paid.Set(s, true)
+	}))
+	start := sessions.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s, _ := session.Get(r.Context())
+		paid.Set(s, false)
+	}))
+	w := httptest.NewRecorder()
+	start.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	var clicks sync.WaitGroup
+	for range 2 { // a double click
+		clicks.Go(func() {
+			r := httptest.NewRequest("POST", "/pay", nil)
+			r.AddCookie(w.Result().Cookies()[0])
+			pay.ServeHTTP(httptest.NewRecorder(), r)
+		})
+	}
+	clicks.Wait()
+	// Output:
+	// charging the card
+	// paid already
 }

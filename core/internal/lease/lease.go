@@ -16,6 +16,9 @@ const (
 	patience = 2 * time.Second
 )
 
+// nobody stands for a holder whose lease has ended, and who does not come back.
+func nobody() session.LockToken { return session.LockToken{0: 0xff, 15: 0xff} }
+
 // State is the lock of one session. The zero value is a free one. It encodes as JSON.
 type State struct {
 	Token   session.LockToken `json:"token"` // of the holder; zero if the lock is free
@@ -97,6 +100,10 @@ func (s *State) Release(now time.Time, token session.LockToken, wake func(sessio
 		return
 	}
 	s.Token = session.LockToken{}
+	if s.Unclean && !s.Taken { // it was not told of the dead one before it: the next one must be
+		s.Token = nobody()
+	}
+	s.Expires = now
 	s.pass(now, wake)
 }
 
