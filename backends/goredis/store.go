@@ -38,7 +38,7 @@ type Options struct {
 	MaxBytes int
 }
 
-// Store is a session.Handler, session.Toucher, session.Pinger and io.Closer. It is safe for concurrent use.
+// Store is a session.Handler, session.Toucher, session.Locker, session.Pinger and io.Closer. It is safe for concurrent use.
 type Store struct {
 	client   Client
 	owned    io.Closer // the client, if the Store made it
@@ -47,6 +47,11 @@ type Store struct {
 	write    script
 	touch    script
 	closed   atomic.Bool
+
+	acquire, writeRelease, extend, release script
+
+	wakes *wakes
+	heard int // 1 if PUBLISH tells whether anybody listens
 }
 
 // New returns a Store that uses client; nil opts mean the zero value. The client stays the caller's to close.
@@ -54,6 +59,9 @@ type Store struct {
 // The client's options must have ContextTimeoutEnabled, else no deadline would end a call to a server that stalls. Its
 // timeouts should be shorter than the session.Manager's budgets, and MaxRetries -1: the Manager repeats what is worth it.
 // A cluster client must not read from replicas, which may miss sessions and hold ended ones.
+//
+// The first request that waits for a lock subscribes to a channel, with a connection of its own, if the client has
+// Subscribe as those of go-redis do; else waiters poll. Close ends that, so close the Store also if the client is yours.
 func New(client Client, opts *Options) (*Store, error) {
 	if client == nil {
 		return nil, errors.New("goredis: the client is nil")
@@ -77,13 +85,22 @@ func New(client Client, opts *Options) (*Store, error) {
 	if o.MaxBytes < 0 || o.MaxBytes > maxBytesLimit {
 		return nil, fmt.Errorf("goredis: Options.MaxBytes must be between 1 and %d", maxBytesLimit)
 	}
-	return &Store{
-		client:   client,
-		prefix:   o.Prefix,
-		maxBytes: o.MaxBytes,
-		write:    newScript(writeScript),
-		touch:    newScript(touchScript),
-	}, nil
+	s := &Store{
+		client:       client,
+		prefix:       o.Prefix,
+		maxBytes:     o.MaxBytes,
+		write:        newScript(writeScript),
+		touch:        newScript(touchScript),
+		acquire:      newScript(acquireScript),
+		writeRelease: newScript(writeReleaseScript),
+		extend:       newScript(extendScript),
+		release:      newScript(releaseScript),
+		wakes:        newWakes(client, o.Prefix),
+	}
+	if _, single := client.(interface{ Options() *redis.Options }); single {
+		s.heard = 1
+	}
+	return s, nil
 }
 
 // checkClient refuses clients that would break a promise of the contract. One that does not show its options is taken as
@@ -109,10 +126,14 @@ func checkClient(client Client) error {
 	return nil
 }
 
-// Close closes the client if the Store was opened from a URL. Every call after it, and every call that it interrupts, is
+// Close ends the Store's subscription, and closes the client if the Store was opened from a URL. Every call after it, and every call that it interrupts, is
 // session.ErrClosed. Closing twice does no harm.
 func (s *Store) Close() error {
-	if s.closed.Swap(true) || s.owned == nil {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.wakes.stop()
+	if s.owned == nil {
 		return nil
 	}
 	return s.owned.Close()

@@ -10,17 +10,10 @@ import (
 // Write implements session.Handler with one script. A refusal for the version of the stored record is a
 // *session.ConflictError.
 func (s *Store) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
-	if s.closed.Load() {
-		return session.ErrClosed
+	data, end, err := s.encode(&rec)
+	if err != nil {
+		return err
 	}
-	end := deadline(rec.Deadline().UnixMilli())
-	if end.left() <= 0 {
-		return session.ErrNotFound
-	}
-	if len(rec.Payload) > s.maxBytes-session.RecordOverhead {
-		return session.ErrTooLarge
-	}
-	data := session.AppendRecord(make([]byte, 0, len(rec.Payload)+session.RecordOverhead), &rec)
 	var replaces string
 	if !prev.IsZero() {
 		replaces = string(prev[:])
@@ -41,6 +34,20 @@ func (s *Store) Write(ctx context.Context, id session.ID, rec session.Record, pr
 		return refused(reply, prev)
 	}
 	return errNonsense()
+}
+
+// encode returns a record as Redis keeps it, and until when, or why it cannot be written.
+func (s *Store) encode(rec *session.Record) (data []byte, end deadline, err error) {
+	end = deadline(rec.Deadline().UnixMilli())
+	switch {
+	case s.closed.Load():
+		return nil, 0, session.ErrClosed
+	case end.left() <= 0:
+		return nil, 0, session.ErrNotFound
+	case len(rec.Payload) > s.maxBytes-session.RecordOverhead:
+		return nil, 0, session.ErrTooLarge
+	}
+	return session.AppendRecord(make([]byte, 0, len(rec.Payload)+session.RecordOverhead), rec), end, nil
 }
 
 // refused is the error of a write that met the record stored in fields r and t.

@@ -1,0 +1,181 @@
+package goredis
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+const (
+	// A waiter that is told of its turn asks by itself at this interval, in case that the message is lost.
+	listeningRetry = 250 * time.Millisecond
+	// One that is not, because the subscription is not up, at this one.
+	pollingRetry = 20 * time.Millisecond
+)
+
+// Acquire implements session.Locker with one script.
+func (s *Store) Acquire(ctx context.Context, id session.ID, ask session.LockRequest) (session.Lock, error) {
+	if s.closed.Load() {
+		return session.Lock{}, session.ErrClosed
+	}
+	channel, wake := polling, (<-chan struct{})(nil)
+	if ask.Wait > 0 {
+		channel, wake = s.wakes.listen(ask.Token)
+	}
+	reply, err := s.runLock(ctx, s.acquire, id, hexToken(ask.Token), ask.Lease.Milliseconds(), max(ask.Wait.Milliseconds(), 0),
+		encodeHolder(ask.Holder), channel)
+	if err != nil {
+		return session.Lock{}, failed(ctx, err)
+	}
+	if reply == replyAbsent {
+		s.wakes.forget(ask.Token)
+		return session.Lock{}, session.ErrNotFound
+	}
+	fields, ok := reply.([]any)
+	if !ok || len(fields) < 4 {
+		return session.Lock{}, errNonsense()
+	}
+	switch fields[0] {
+	case "held":
+		s.wakes.forget(ask.Token)
+		return held(fields)
+	case "wait":
+		if ask.Wait > 0 {
+			s.wakes.start()
+		}
+		return session.Lock{Holder: holderOf(fields[1], fields[2]), Wake: wake, Retry: retry(fields[2], fields[3], wake != nil)}, nil
+	case "full":
+		s.wakes.forget(ask.Token)
+		return session.Lock{Holder: holderOf(fields[1], fields[2])}, session.ErrLocked
+	}
+	return session.Lock{}, errNonsense()
+}
+
+// held makes the lock of an answer "held": record, time last seen, whether it was broken, of whom, and now.
+func held(fields []any) (session.Lock, error) {
+	if len(fields) != 6 {
+		return session.Lock{}, errNonsense()
+	}
+	data, _ := fields[1].(string)
+	seen, _ := fields[2].(string) // nil if it was not touched
+	rec, err := decode([]byte(seen), []byte(data))
+	if err != nil {
+		return session.Lock{}, err
+	}
+	lock := session.Lock{Held: true, Record: rec, Unclean: fields[3] == int64(1)}
+	if lock.Unclean {
+		lock.Holder = holderOf(fields[4], fields[5])
+	}
+	return lock, nil
+}
+
+// retry is when to ask again of a lease that ends: soon after its end, as nobody tells of that.
+func retry(now, ends any, listening bool) time.Duration {
+	from, _ := now.(int64)
+	to, _ := ends.(int64)
+	left := time.Duration(max(to-from, 0))*time.Millisecond + time.Millisecond
+	if listening {
+		return min(left, listeningRetry+rand.N(listeningRetry/10))
+	}
+	return min(left, pollingRetry/2+rand.N(pollingRetry))
+}
+
+// WriteRelease implements session.Locker with one script.
+func (s *Store) WriteRelease(ctx context.Context, id session.ID, rec session.Record, prev session.Version, token session.LockToken) error {
+	data, end, err := s.encode(&rec)
+	if err != nil {
+		return err
+	}
+	reply, err := s.runLock(ctx, s.writeRelease, id, data, end, string(prev[:]), hexToken(token))
+	if err != nil {
+		return failed(ctx, err)
+	}
+	if fields, ok := reply.([]any); ok {
+		return refused(fields, prev)
+	}
+	return lockAnswer(reply)
+}
+
+// Extend implements session.Locker with one script, which Redis runs even when its memory is full.
+func (s *Store) Extend(ctx context.Context, id session.ID, token session.LockToken, lease time.Duration) error {
+	if s.closed.Load() {
+		return session.ErrClosed
+	}
+	reply, err := s.runLock(ctx, s.extend, id, hexToken(token), lease.Milliseconds())
+	if err != nil {
+		return failed(ctx, err)
+	}
+	return lockAnswer(reply)
+}
+
+// Release implements session.Locker with one script, which Redis runs even when its memory is full.
+func (s *Store) Release(ctx context.Context, id session.ID, token session.LockToken) error {
+	if s.closed.Load() {
+		return session.ErrClosed
+	}
+	s.wakes.forget(token)
+	reply, err := s.runLock(ctx, s.release, id, hexToken(token))
+	if err != nil {
+		return failed(ctx, err)
+	}
+	return lockAnswer(reply)
+}
+
+func lockAnswer(reply any) error {
+	switch reply {
+	case replyDone:
+		return nil
+	case replyAbsent:
+		return session.ErrNotFound
+	case replyLost:
+		return session.ErrLockLost
+	}
+	return errNonsense()
+}
+
+// runLock runs a script that may wake somebody.
+func (s *Store) runLock(ctx context.Context, sc script, id session.ID, args ...any) (any, error) {
+	return s.run(ctx, sc, s.key(id), append(args, s.prefix+channelInfix, s.heard)...)
+}
+
+func hexToken(token session.LockToken) string { return hex.EncodeToString(token[:]) }
+
+// encodeHolder makes one word of h: its texts, each with its length before it, in base64.
+func encodeHolder(h session.Holder) string {
+	var b []byte
+	for _, text := range []string{h.Method, h.Path, h.Node} {
+		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// holderOf decodes a holder with its since. now is the server's clock when it answered, which need not agree with ours.
+func holderOf(field, now any) (h session.Holder) {
+	text, _ := field.(string)
+	word, since, _ := strings.Cut(text, "@")
+	b, err := base64.RawURLEncoding.DecodeString(word)
+	if err != nil {
+		return session.Holder{}
+	}
+	for _, to := range []*string{&h.Method, &h.Path, &h.Node} {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n > uint64(len(b)-size) {
+			return session.Holder{}
+		}
+		*to, b = string(b[size:size+int(n)]), b[size+int(n):]
+	}
+	from, err := strconv.ParseInt(since, 10, 64)
+	if to, ok := now.(int64); ok && err == nil {
+		h.Since = time.Now().Add(-time.Duration(to-from) * time.Millisecond)
+	}
+	return h
+}
+
+var _ [session.MaxLockQueue]struct{} = [64]struct{}{} // of acquireScript

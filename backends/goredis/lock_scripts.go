@@ -1,0 +1,151 @@
+package goredis
+
+// The lock of a session is two fields of its hash, which are there only while somebody has it or waits for it. Package
+// core/internal/lease says the same in Go, and has the reasons.
+//
+//	l  token, end of the lease, since when, state, holder, and whom it was taken from with its since; separated by blanks
+//	q  for each waiter: token, channel, end of its place, lease, and holder; separated by blanks, each ended by ;
+//
+// Times are milliseconds of the server's clock. The state is t if the holder knows that it is one, else g; then u if the
+// holder before it was broken and it must be told, else c.
+const (
+	// lockLibrary begins each script that knows of locks. The scripts that use pass have as their last arguments what the
+	// names of channels begin with, and 1 if PUBLISH tells whether anybody listens: in a cluster it does not, as it counts
+	// only those who are connected to the same node.
+	lockLibrary = `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function parse(text)
+  local token, ends, since, taken, unclean, holder, broken = string.match(text or '', '^(%x+) (%d+) (%d+) ([tg])([uc]) (%S+) (%S+)$')
+  if not token then return nil end
+  return {token = token, ends = tonumber(ends), since = tonumber(since), taken = taken == 't', unclean = unclean == 'u',
+    holder = holder, broken = broken}
+end
+
+local function waiters(text)
+  local queue = {}
+  for token, channel, ends, lease, holder in string.gmatch(text or '', '(%x+) (%S+) (%d+) (%d+) (%S+);') do
+    queue[#queue + 1] = {token = token, channel = channel, ends = tonumber(ends), lease = tonumber(lease), holder = holder}
+  end
+  return queue
+end
+
+local function lend(was, w, lease, taken)
+  local l = {token = w.token, ends = now + lease, since = now, taken = taken, unclean = false, holder = w.holder, broken = '-'}
+  if was and was.taken then
+    l.unclean, l.broken = true, was.holder .. '@' .. was.since
+  elseif was then
+    l.unclean, l.broken = was.unclean, was.broken
+  end
+  return l
+end
+
+local function pass(was, queue, me)
+  while #queue > 0 do
+    local w = table.remove(queue, 1)
+    if w.token == me then return lend(was, w, w.lease, false) end
+    if w.ends > now then
+      local heard = 1
+      if w.channel ~= '-' then
+        heard = redis.pcall('PUBLISH', ARGV[#ARGV - 1] .. w.channel, w.token)
+        if ARGV[#ARGV] ~= '1' or type(heard) ~= 'number' then heard = 1 end
+      end
+      if heard > 0 then return lend(was, w, math.min(w.lease, 1000), false) end
+    end
+  end
+end
+
+local function save(l, queue, had, stale)
+  if l then
+    redis.call('HSET', KEYS[1], 'l', table.concat({l.token, l.ends, l.since, (l.taken and 't' or 'g') .. (l.unclean and 'u' or 'c'), l.holder, l.broken}, ' '))
+  else
+    stale[#stale + 1] = 'l'
+  end
+  if #queue > 0 then
+    local text = {}
+    for i, w in ipairs(queue) do text[i] = table.concat({w.token, w.channel, w.ends, w.lease, w.holder}, ' ') .. ';' end
+    redis.call('HSET', KEYS[1], 'q', table.concat(text))
+  elseif had then
+    stale[#stale + 1] = 'q'
+  end
+  if #stale > 0 then redis.call('HDEL', KEYS[1], unpack(stale)) end
+end
+`
+
+	// acquireScript takes the token, the lease, the wait, the holder and the channel. It answers with the lock if it is held,
+	// and with who holds it if not; MaxLockQueue is its 64.
+	acquireScript = lockLibrary + `local h = redis.call('HMGET', KEYS[1], 'r', 't', 'l', 'q')
+if not h[1] then return 0 end
+local token, lease, wait = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local l, queue = parse(h[3]), {}
+for _, w in ipairs(waiters(h[4])) do
+  if w.token == token or w.ends > now then queue[#queue + 1] = w end
+end
+local me = {token = token, channel = ARGV[5], ends = now + math.min(wait, 2000), lease = lease, holder = ARGV[4]}
+while not l or l.ends <= now and l.token ~= token do
+  if #queue == 0 then
+    l = lend(l, me, lease, true)
+  else
+    l = pass(l, queue, token) or l
+  end
+end
+if l.token == token then
+  l.ends, l.taken = now + lease, true
+  save(l, queue, h[4], {})
+  return {'held', h[1], h[2], l.unclean and 1 or 0, l.broken, now}
+end
+local place = #queue + 1
+for i, w in ipairs(queue) do
+  if w.token == token then place = i end
+end
+local answer = place > 64 and 'full' or 'wait'
+if wait > 0 and place <= 64 then queue[place] = me end
+save(l, queue, h[4], {})
+return {answer, l.holder .. '@' .. l.since, now, l.ends}`
+
+	// writeReleaseScript takes what writeScript takes, and the token.
+	writeReleaseScript = lockLibrary + `local h = redis.call('HMGET', KEYS[1], 'r', 't', 'l', 'q')
+if not h[1] then return 0 end
+local version = string.sub(h[1], 3, 18)
+if version == string.sub(ARGV[1], 3, 18) then return 1 end
+local l = parse(h[3])
+if not l or l.token ~= ARGV[4] then return 2 end
+if version ~= ARGV[3] then return {h[1], h[2]} end
+redis.call('HSET', KEYS[1], 'r', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local queue = waiters(h[4])
+save(pass(nil, queue, ''), queue, h[4], h[2] and {'t'} or {})
+return 1`
+
+	// extendScript takes the token and the lease. It begins with HDEL, which works when the memory is full.
+	extendScript = lockLibrary + `local l = parse(redis.call('HMGET', KEYS[1], 'l')[1])
+if not l or l.token ~= ARGV[1] then
+  if redis.call('HMGET', KEYS[1], 'r')[1] then return 2 end
+  return 0
+end
+l.ends, l.taken = now + tonumber(ARGV[2]), true
+redis.call('HDEL', KEYS[1], 'l')
+save(l, {}, false, {})
+return 1`
+
+	// releaseScript takes the token. It begins with HDEL, which works when the memory is full.
+	releaseScript = lockLibrary + `local h = redis.call('HMGET', KEYS[1], 'l', 'q')
+if not h[1] and not h[2] then return 1 end
+local l, queue = parse(h[1]), waiters(h[2])
+redis.call('HDEL', KEYS[1], 'l', 'q')
+if l and l.token == ARGV[1] then
+  local was = nil
+  if l.unclean and not l.taken then
+    was, l.token, l.ends = l, string.rep('f', 32), now
+  end
+  l = pass(was, queue, '') or was
+else
+  for i, w in ipairs(queue) do
+    if w.token == ARGV[1] then table.remove(queue, i) break end
+  end
+end
+save(l, queue, false, {})
+return 1`
+
+	replyLost = int64(2)
+)
