@@ -124,13 +124,11 @@ func hangUp(p *adapterProbe) {
 		return write(large())(p, c)
 	}})
 	v := s.known()
+	written := make(chan struct{})
+	s.store.After(OpWrite, 1, func(context.Context) error { close(written); return nil })
 	v.hang("/slow", running)
 	close(gone)
-	for start := time.Now(); s.store.Calls(OpWrite) < 2; time.Sleep(time.Millisecond) {
-		if time.Since(start) > patience {
-			p.fatalf("the visitor hung up, and nothing was committed")
-		}
-	}
+	p.await("the visitor hung up, the commit", written)
 	v.holds("after the visitor hung up", "k", "after")
 }
 
