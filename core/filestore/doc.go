@@ -21,6 +21,8 @@
 //	3f/                   one folder of 256, by the first byte of the session.ID
 //	3f/lock               flock(2) for changes in this folder; created once and never removed
 //	3f/3fa0…              a session: its ID in hex, an encoded session.Record; the file's mtime is Seen
+//	3f/3fa0….lock         the lock of that session for session.Exclusive and the queue in front of it, as JSON; only
+//	                      while somebody has it or waits, or until the next one comes if the holder has died
 //	3f/tmp-1760…          a write under way; GC removes those that are older than an hour
 //	quarantine/           what was found in the place of a session and is none
 //
@@ -34,7 +36,8 @@
 // the old record or the new one, a crash leaves one of the two, and a step that fails (a full disk, an I/O error)
 // leaves the old one. If the very last step fails, syncing the folder, Write reports the failure although readers see
 // the new record. Touch sets only the file's mtime and is not synced: after a power failure a session may look unused
-// since its last write.
+// since its last write. The lock of a session is not synced either: it may be free after a power failure, when nobody is
+// left who held it. A lock that cannot be read counts as a free one and goes to the quarantine.
 //
 // The later of the record's own time and the mtime counts as Seen, unless the mtime is more than an hour ahead of the
 // clock. So a copy of the folder that does not keep times (cp without -p) makes sessions look freshly used: they may
@@ -53,7 +56,13 @@
 // A Store is safe for concurrent use, and so are many Stores of many processes on one folder. Reads take no lock.
 // Changes prepare their file first, then hold the lock of one of the 256 folders for the time of a comparison and a
 // rename. Goroutines of one process queue for it in order, so each process has at most one waiter, which tries with
-// growing pauses of up to 2 ms. A process that dies loses its lock at once. A Store holds up to 514 file descriptors.
+// growing pauses of up to 2 ms. A process that dies loses its lock at once.
+//
+// That is the lock of a folder, for one call. The lock of a session, which a request holds, is a file of its own that is
+// changed under the folder's. Its lease goes by the clock of the host. Processes that wait for it look every 2 to 6 ms
+// whether their turn has come; one that died while it waited delays those behind it by a second.
+//
+// A Store holds up to 514 file descriptors.
 //
 // It works on Linux, macOS, the BSDs and illumos. Elsewhere New returns errors.ErrUnsupported.
 package filestore

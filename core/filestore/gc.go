@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -15,6 +16,8 @@ const (
 	scanLeast = 1024
 	scanEach  = 16
 	scanMost  = 1 << 20 // a higher limit counts as this one
+
+	idLen = 2 * len(session.ID{}) // of a file name
 
 	leftoverAge = time.Hour
 	// foreignAge is when a file that only another version of the library can read is given up: cookies live for 400
@@ -77,33 +80,66 @@ func (s *Store) collect(ctx context.Context, name string) (removed bool, err err
 		}
 		return false, nil
 	}
-	if len(name) != 2*len(session.ID{}) { // the lock, or not ours
+	if owner, ok := strings.CutSuffix(name, leaseSuffix); ok && len(owner) == idLen {
+		return false, s.collectLease(ctx, f, owner)
+	}
+	if len(name) != idLen { // the lock of the folder, or not ours
 		return false, nil
 	}
 	if over, err := f.over(name); !over && !isGarbage(err) {
 		return false, err
 	}
-	if err := f.lock(ctx); err != nil {
-		s.sweep.skip() // else it would wait again for each file
-		if errors.Is(err, errStale) {
-			return false, nil
+	err = s.collecting(ctx, f, func() error {
+		over, err := f.over(name) // it may have been written or touched since
+		if isGarbage(err) {
+			f.setAside(name)
+			return nil
 		}
-		return false, err
+		if !over {
+			return err
+		}
+		if err = f.remove(name); err == nil {
+			removed, err = true, f.removeLease(name)
+		}
+		if errors.Is(err, session.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return removed, err
+}
+
+// collectLease removes the lock of a session that has gone: whoever removed that one died before it came to the lock.
+func (s *Store) collectLease(ctx context.Context, f *folder, owner string) error {
+	gone := func() bool {
+		_, err := f.root.Lstat(owner)
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	if !gone() {
+		return nil
+	}
+	return s.collecting(ctx, f, func() error {
+		if !gone() {
+			return nil
+		}
+		if _, err := f.lease(owner); err != nil { // what is no lock goes to the quarantine
+			return err
+		}
+		return f.removeLease(owner)
+	})
+}
+
+// collecting runs do with the lock of the folder, or skips the folder, where GC would wait again for each file.
+func (s *Store) collecting(ctx context.Context, f *folder, do func() error) error {
+	if err := f.lock(ctx); err != nil {
+		s.sweep.skip()
+		if errors.Is(err, errStale) {
+			return nil
+		}
+		return err
 	}
 	defer f.unlock()
-	over, err := f.over(name) // it may have been written or touched since
-	if isGarbage(err) {
-		f.setAside(name)
-		return false, nil
-	}
-	if !over {
-		return false, err
-	}
-	err = f.remove(name)
-	if errors.Is(err, session.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
+	return do()
 }
 
 // over reports whether a session has expired, or can be read by other versions only and was not used for foreignAge. The

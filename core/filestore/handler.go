@@ -24,30 +24,32 @@ func (s *Store) Read(ctx context.Context, id session.ID) (rec session.Record, er
 // Write implements session.Handler. It syncs the new file and its folder.
 func (s *Store) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
 	return s.in(ctx, id, prev.IsZero(), func(f *folder, name string) error {
-		err := f.write(ctx, name, &rec, prev)
-		if err == nil || errors.Is(err, errApplied) { // who applied it may have died before this
-			return f.sync()
-		}
-		return err
+		return f.durably(f.write(ctx, name, &rec, prev, nil))
 	})
+}
+
+// durably ends a write with the result err.
+func (f *folder) durably(err error) error {
+	if err == nil || errors.Is(err, errApplied) { // who applied it may have died before this
+		return f.sync()
+	}
+	return err
 }
 
 // Touch implements session.Toucher. It sets the file's mtime and syncs nothing. It never sets Seen back.
 func (s *Store) Touch(ctx context.Context, id session.ID, rec session.Record) error {
 	return s.in(ctx, id, false, func(f *folder, name string) error {
-		if err := f.lock(ctx); err != nil {
-			return err
-		}
-		defer f.unlock()
-		stored, err := f.alive(name)
-		seen := rec.Seen.Truncate(time.Millisecond)
-		if err != nil || stored.Version != rec.Version || !seen.After(stored.Seen) {
-			return err
-		}
-		if err := f.setSeen(name, seen); err != nil {
-			return unavailable("a session cannot be touched", err)
-		}
-		return nil
+		return f.locked(ctx, func() error {
+			stored, err := f.alive(name)
+			seen := rec.Seen.Truncate(time.Millisecond)
+			if err != nil || stored.Version != rec.Version || !seen.After(stored.Seen) {
+				return err
+			}
+			if err := f.setSeen(name, seen); err != nil {
+				return unavailable("a session cannot be touched", err)
+			}
+			return nil
+		})
 	})
 }
 
@@ -55,12 +57,14 @@ func (s *Store) Touch(ctx context.Context, id session.ID, rec session.Record) er
 // session's name, readable or not.
 func (s *Store) Destroy(ctx context.Context, id session.ID) error {
 	err := s.in(ctx, id, false, func(f *folder, name string) error {
-		if err := f.lock(ctx); err != nil {
+		err := f.locked(ctx, func() error {
+			err := f.remove(name)
+			if err == nil || errors.Is(err, session.ErrNotFound) {
+				return f.removeLease(name)
+			}
 			return err
-		}
-		err := f.remove(name)
-		f.unlock()
-		if err != nil && !errors.Is(err, session.ErrNotFound) {
+		})
+		if err != nil {
 			return err
 		}
 		return f.sync() // also if it was absent: an earlier call may have failed here

@@ -36,6 +36,15 @@ func (f *folder) lock(ctx context.Context) error {
 	return err
 }
 
+// locked runs do with the folder's lock.
+func (f *folder) locked(ctx context.Context, do func() error) error {
+	if err := f.lock(ctx); err != nil {
+		return err
+	}
+	defer f.unlock()
+	return do()
+}
+
 func (f *folder) unlock() {
 	funlock(f.lockFD)
 	<-f.gate

@@ -32,7 +32,7 @@ type Options struct {
 	MaxBytes int
 }
 
-// Store is a session.Handler, session.Toucher, session.Pinger and io.Closer. It is safe for concurrent use.
+// Store is a session.Handler, session.Locker, session.Toucher, session.Pinger and io.Closer. It is safe for concurrent use.
 type Store struct {
 	opts Options
 	base *os.Root

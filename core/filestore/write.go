@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,11 +16,15 @@ import (
 // errApplied says that the record is stored already.
 var errApplied = errors.New("applied before")
 
-// write applies the rules of session.Handler's Write, all but making the new name durable.
-func (f *folder) write(ctx context.Context, name string, rec *session.Record, prev session.Version) error {
+// write applies the rules of session.Handler's Write, all but making the new name durable. With a token it applies those
+// of session.Locker's WriteRelease.
+func (f *folder) write(ctx context.Context, name string, rec *session.Record, prev session.Version, token *session.LockToken) error {
 	// First without the lock: it spares a refused write the work, and everybody else the wait.
 	stored, err := f.session(ctx, name)
-	if err := admit(rec, prev, &stored, err); err != nil {
+	if token == nil {
+		err = admit(rec, prev, &stored, err)
+	}
+	if err != nil {
 		return err
 	}
 	if len(rec.Payload) > f.store.opts.MaxBytes {
@@ -32,7 +37,7 @@ func (f *folder) write(ctx context.Context, name string, rec *session.Record, pr
 	if err != nil {
 		return err
 	}
-	if err := f.publish(ctx, temp, name, rec, prev); err != nil {
+	if err := f.publish(ctx, temp, name, rec, prev, token); err != nil {
 		_ = f.root.Remove(temp) // else GC does
 		return err
 	}
@@ -81,15 +86,45 @@ func (f *folder) stage(rec *session.Record) (temp string, err error) {
 }
 
 // publish gives a staged record its name if it still may have it.
-func (f *folder) publish(ctx context.Context, temp, name string, rec *session.Record, prev session.Version) error {
-	if err := f.lock(ctx); err != nil {
+func (f *folder) publish(ctx context.Context, temp, name string, rec *session.Record, prev session.Version, token *session.LockToken) error {
+	return f.locked(ctx, func() error {
+		stored, err := f.alive(name)
+		if token != nil {
+			err = f.admitHolder(name, rec, prev, &stored, err, *token)
+		} else if err = admit(rec, prev, &stored, err); err == nil && prev.IsZero() {
+			err = f.removeLease(name) // of an expired session
+		}
+		if err == nil {
+			err = f.replace(ctx, temp, name)
+		}
+		if token != nil && (err == nil || errors.Is(err, errApplied)) {
+			return cmp.Or(f.release(name, *token), err)
+		}
+		return err
+	})
+}
+
+// admitHolder is admit for whoever holds, or has held, the lock of the session.
+func (f *folder) admitHolder(name string, rec *session.Record, prev session.Version, stored *session.Record, err error, token session.LockToken) error {
+	if err != nil {
 		return err
 	}
-	defer f.unlock()
-	stored, err := f.alive(name)
-	if err := admit(rec, prev, &stored, err); err != nil {
+	err = admit(rec, prev, stored, nil)
+	if errors.Is(err, errApplied) {
 		return err
 	}
+	l, failed := f.lease(name)
+	switch {
+	case failed != nil:
+		return failed
+	case l.Token != token:
+		return session.ErrLockLost
+	}
+	return err
+}
+
+// replace renames a staged record over what has its name.
+func (f *folder) replace(ctx context.Context, temp, name string) error {
 	if err := ctx.Err(); err != nil { // the last chance to obey
 		return unavailable("", err)
 	}
