@@ -3,6 +3,10 @@ package sessiontest
 import (
 	"errors"
 	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
 )
@@ -14,6 +18,10 @@ func modeCases() []adapterCase {
 			"it is no silent loss.", readOnlyIgnored},
 		{"mode/upgrade", "A session that a middleware has asked for with ReadOnly can be changed by a handler that " +
 			"asks for it without.", modeUpgrade},
+		{"mode/exclusive", "Requests that ask for a session with Exclusive run one after the other; each sees what the " +
+			"one before has stored.", exclusiveRequests},
+		{"mode/exclusive-refused", "A request that cannot have a session for itself is answered with 503, and learns the " +
+			"method and the path of the one that has it, without the query.", exclusiveRefused},
 	}
 }
 
@@ -73,5 +81,79 @@ func modeUpgrade(p *adapterProbe) {
 	v.holds("after the change", "k", "after")
 	if reads := m.store.Calls(OpRead); reads != 2 {
 		p.fatalf("two requests of a known visitor cost %d reads, want 2", reads)
+	}
+}
+
+func exclusiveRequests(p *adapterProbe) {
+	const n = 12
+	key := session.NewKey[int]("n")
+	var inside, overlaps atomic.Int32
+	s := p.open(Route{"POST", "/count", func(c Call) error {
+		s, err := get(c, session.Exclusive.MaxWait(patience))
+		if err != nil {
+			return err
+		}
+		if inside.Add(1) > 1 {
+			overlaps.Add(1)
+		}
+		seen := key.Get(s)
+		time.Sleep(2 * time.Millisecond)
+		inside.Add(-1)
+		if err := key.Set(s, seen+1); err != nil {
+			return err
+		}
+		return done(c)
+	}}, Route{"GET", "/total", func(c Call) error {
+		s, err := get(c)
+		if err != nil {
+			return err
+		}
+		_, err = c.WriteString(strconv.Itoa(key.Get(s)))
+		return err
+	}})
+	v := s.known()
+	p.parallel(n, func(int) {
+		mine := *v
+		mine.do("POST", "/count").want(http.StatusOK, "done").wantSameToken()
+	})
+	if overlaps.Load() > 0 {
+		p.errorf("%d requests ran while another had the session", overlaps.Load())
+	}
+	v.get("/total").want(http.StatusOK, strconv.Itoa(n))
+}
+
+func exclusiveRefused(p *adapterProbe) {
+	running, finish := make(chan struct{}), make(chan struct{})
+	s := p.open(Route{"POST", "/hold", func(c Call) error {
+		if _, err := get(c, session.Exclusive); err != nil {
+			return err
+		}
+		close(running)
+		<-finish
+		return done(c)
+	}}, Route{"GET", "/try", func(c Call) error {
+		_, err := c.Session(session.Exclusive.MaxWait(0))
+		locked, ok := errors.AsType[*session.LockedError](err)
+		if !ok {
+			p.errorf("a session that another request has: got error %v, want a *session.LockedError", err)
+			return done(c)
+		}
+		if h := locked.Holder; h.Method != "POST" || h.Path != "/hold" {
+			p.errorf("the session is held by POST /hold?secret=1, and Holder is %q %q", h.Method, h.Path)
+		}
+		return &StatusError{session.StatusCode(err), "no session"}
+	}})
+	v := s.known()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(finish)
+	wg.Go(func() {
+		defer p.caught()
+		mine := *v
+		mine.do("POST", "/hold?secret=1").want(http.StatusOK, "done")
+	})
+	p.await("the request that holds the session", running)
+	if a := v.get("/try"); a.status != http.StatusServiceUnavailable {
+		p.fatalf("GET /try: status is %d, want 503", a.status)
 	}
 }

@@ -30,7 +30,7 @@ func (m *mutantMiddleware) wrap(next http.Handler) http.Handler {
 			defer context.AfterFunc(m.running, cancel)()
 			r = r.WithContext(ctx)
 		}
-		mw := &mutantWriter{ResponseWriter: w, mutantMiddleware: m, r: r, x: m.sessions.Begin(r.Context(), r.Header)}
+		mw := &mutantWriter{ResponseWriter: w, mutantMiddleware: m, r: r, x: m.sessions.Begin(r.Context(), m.header(r))}
 		defer mw.close()
 		switch m.defect {
 		case "every request loads":
@@ -158,6 +158,26 @@ func (w *mutantWriter) spoil(h, before http.Header) {
 		}
 	}
 }
+
+// header is what the Manager sees of a request.
+func (m *mutantMiddleware) header(r *http.Request) session.RequestHeader {
+	switch m.defect {
+	case "the request line is hidden":
+		return r.Header
+	case "the query is shown":
+		return lined{r.Header, r.Method, r.URL.String()}
+	default:
+		return lined{r.Header, r.Method, r.URL.Path}
+	}
+}
+
+// lined is a session.RequestHeader and a session.RequestLine.
+type lined struct {
+	http.Header
+	method, path string
+}
+
+func (l lined) RequestLine() (method, path string) { return l.method, l.path }
 
 // bufferWriter keeps a response until the handler has ended.
 type bufferWriter struct {

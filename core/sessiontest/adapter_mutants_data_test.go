@@ -55,7 +55,9 @@ func adapterMutants() []adapterMutant {
 		{"load error deletes the cookie", "failed-load/answer failed-load/budget failed-load/ignored"},
 		{"load error gives an anonymous session", "failed-load/answer failed-load/budget failed-load/ignored"},
 		{"every Get has its own session", "scope/middleware mode/upgrade"},
-		{"the mode is ignored", "mode/read-only mode/read-only-ignored"},
+		{"the mode is ignored", "mode/read-only mode/read-only-ignored mode/exclusive mode/exclusive-refused"},
+		{"the request line is hidden", "mode/exclusive-refused"},
+		{"the query is shown", "mode/exclusive-refused"},
 		{"the first mode counts", "mode/upgrade"},
 		{"a missing middleware is not told", "scope/no-middleware"},
 		{"the context lacks the session", "stream/reads scope/context scope/two-managers " +

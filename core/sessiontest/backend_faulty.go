@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
 )
@@ -22,6 +23,11 @@ const (
 	OpTouch   Op = "touch"
 	OpPing    Op = "ping"
 	OpClose   Op = "close"
+
+	OpAcquire      Op = "acquire"
+	OpWriteRelease Op = "write-release"
+	OpExtend       Op = "extend"
+	OpRelease      Op = "release"
 )
 
 // Faulty is a Handler that passes every call on to another one, counts it, and lets a test disturb it:
@@ -32,7 +38,7 @@ const (
 //	gate := sessiontest.NewGate()
 //	f.Before(sessiontest.OpRead, -1, gate.Wait)        // all reads wait until gate.Open or the end of their context
 //
-// It forwards the optional capabilities of the inner Handler. Where that lacks one, Touch and Ping answer
+// It forwards the optional capabilities of the inner Handler. Where that lacks one, its methods answer
 // errors.ErrUnsupported, and Close has nothing to close. It is safe for concurrent use.
 type Faulty struct {
 	inner session.Handler
@@ -130,6 +136,37 @@ func (f *Faulty) Ping(ctx context.Context) error {
 			return p.Ping(ctx)
 		}
 		return fmt.Errorf("ping: %w", errors.ErrUnsupported)
+	})
+}
+
+// Acquire implements session.Locker.
+func (f *Faulty) Acquire(ctx context.Context, id session.ID, ask session.LockRequest) (lock session.Lock, err error) {
+	err = f.lock(ctx, OpAcquire, func(l session.Locker) error { lock, err = l.Acquire(ctx, id, ask); return err })
+	return lock, err
+}
+
+// WriteRelease implements session.Locker.
+func (f *Faulty) WriteRelease(ctx context.Context, id session.ID, rec session.Record, prev session.Version, token session.LockToken) error {
+	return f.lock(ctx, OpWriteRelease, func(l session.Locker) error { return l.WriteRelease(ctx, id, rec, prev, token) })
+}
+
+// Extend implements session.Locker.
+func (f *Faulty) Extend(ctx context.Context, id session.ID, token session.LockToken, lease time.Duration) error {
+	return f.lock(ctx, OpExtend, func(l session.Locker) error { return l.Extend(ctx, id, token, lease) })
+}
+
+// Release implements session.Locker.
+func (f *Faulty) Release(ctx context.Context, id session.ID, token session.LockToken) error {
+	return f.lock(ctx, OpRelease, func(l session.Locker) error { return l.Release(ctx, id, token) })
+}
+
+// lock is call for the methods of session.Locker.
+func (f *Faulty) lock(ctx context.Context, op Op, inner func(session.Locker) error) error {
+	return f.call(ctx, op, func() error {
+		if l, ok := f.inner.(session.Locker); ok {
+			return inner(l)
+		}
+		return fmt.Errorf("%s: %w", op, errors.ErrUnsupported)
 	})
 }
 
