@@ -71,8 +71,11 @@ func (s *Store) GC(ctx context.Context, limit int) (removed int, err error) {
 // collect removes the file if it is an expired session, which it reports, or left over.
 func (s *Store) collect(ctx context.Context, name string) (removed bool, err error) {
 	f, err := s.folder(s.sweep.shard, false)
+	if errors.Is(err, session.ErrNotFound) { // deleted since it was listed
+		return false, nil
+	}
 	if err != nil {
-		return false, nil // deleted since it was listed
+		return false, err
 	}
 	if made, ok := strings.CutPrefix(name, tempPrefix); ok {
 		if older(made, time.Now(), leftoverAge) {
