@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 		Open: func(context.Context) (session.Handler, error) {
 			return filestore.New(dir, &filestore.Options{MaxBytes: 2 << 20})
 		},
-		Toucher: true, Pinger: true, Closer: true,
+		Toucher: true, Pinger: true, Locker: true, Closer: true,
 		MaxBytes: 2 << 20, TooLarge: 2<<20 + 1,
 		Broken: func(context.Context) (session.Handler, error) {
 			gone := filepath.Join(t.TempDir(), "gone")

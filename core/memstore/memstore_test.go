@@ -28,6 +28,7 @@ func TestContract(t *testing.T) {
 		},
 		Local:    true,
 		Toucher:  true,
+		Locker:   true,
 		Pinger:   true,
 		Closer:   true,
 		MaxBytes: 2 << 20,

@@ -16,6 +16,7 @@ func capabilityCases(s *suite) []backendCase {
 				_, closer := h.(io.Closer)
 				p.declared("Toucher", p.Toucher, !errors.Is(p.touch(p.ctx, h, p.id(), p.record("")), errors.ErrUnsupported))
 				p.declared("Pinger", p.Pinger, !errors.Is(p.ping(h), errors.ErrUnsupported))
+				p.declared("Locker", p.Locker, !errors.Is(p.release(h), errors.ErrUnsupported))
 				p.declared("io.Closer", p.Closer, closer)
 			}},
 	}
@@ -34,6 +35,14 @@ func (p *probe) declared(name string, want, got bool) {
 	if got && !want {
 		p.errorf("the Handler has %s: declare it in the harness, so that it is tested", name)
 	}
+}
+
+// release gives back a lock that nobody has.
+func (p *probe) release(h session.Handler) error {
+	if l, ok := h.(session.Locker); ok {
+		return l.Release(p.ctx, p.id(), session.LockToken{1})
+	}
+	return errors.ErrUnsupported
 }
 
 func (p *probe) ping(h session.Handler) error {

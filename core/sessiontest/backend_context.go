@@ -28,10 +28,11 @@ type call struct {
 
 // calls returns one call of each method, all of which succeed if h works.
 func (p *probe) calls(h session.Handler, id session.ID, rec session.Record) []call {
+	changed := p.next(rec, "changed")
 	calls := []call{
 		{"Read", func(ctx context.Context) error { _, err := h.Read(ctx, id); return err }},
 		{"Write, a creation", func(ctx context.Context) error { return h.Write(ctx, p.id(), rec, session.Version{}) }},
-		{"Write, a change", func(ctx context.Context) error { return h.Write(ctx, id, p.next(rec, "changed"), rec.Version) }},
+		{"Write, a change", func(ctx context.Context) error { return h.Write(ctx, id, changed, rec.Version) }},
 		{"Destroy", func(ctx context.Context) error { return h.Destroy(ctx, p.id()) }},
 	}
 	if !p.SelfExpires {
@@ -40,10 +41,25 @@ func (p *probe) calls(h session.Handler, id session.ID, rec session.Record) []ca
 	if p.Toucher {
 		calls = append(calls, call{"Touch", func(ctx context.Context) error { return p.touch(ctx, h, id, rec) }})
 	}
+	if p.Locker {
+		calls = append(calls, p.lockCalls(h, id, changed, rec.Version)...)
+	}
 	if pinger, ok := h.(session.Pinger); ok && p.Pinger {
 		calls = append(calls, call{"Ping", pinger.Ping})
 	}
 	return calls
+}
+
+// lockCalls returns one call of each method of a Locker, which succeed in this order when rec has been stored.
+func (p *probe) lockCalls(h session.Handler, id session.ID, rec session.Record, prev session.Version) []call {
+	o := p.owner(h, id, "/")
+	copy(o.ask.Token[:], id[:]) // the same one in each round: calls that were interrupted may have left it the lock
+	return []call{
+		{"Acquire", func(ctx context.Context) error { _, err := o.l.Acquire(ctx, id, o.ask); return err }},
+		{"Extend", func(ctx context.Context) error { return o.l.Extend(ctx, id, o.ask.Token, life) }},
+		{"WriteRelease", func(ctx context.Context) error { return o.l.WriteRelease(ctx, id, rec, prev, o.ask.Token) }},
+		{"Release", func(ctx context.Context) error { return o.l.Release(ctx, id, o.ask.Token) }},
+	}
 }
 
 func contextEnded(p *probe) {

@@ -79,7 +79,7 @@ func (p *probe) inTime(try func(span time.Duration) bool) {
 // answers returns the errors that have a meaning in the contract.
 func answers() []error {
 	return []error{session.ErrNotFound, session.ErrExists, session.ErrConflict, session.ErrUnavailable, session.ErrTooLarge,
-		session.ErrCorrupt, session.ErrClosed}
+		session.ErrCorrupt, session.ErrClosed, session.ErrLocked, session.ErrLockLost}
 }
 
 // difference describes how got differs from want, or returns "". It shows no payload, which may be a megabyte.

@@ -142,6 +142,9 @@ func (f *Faulty) Ping(ctx context.Context) error {
 // Acquire implements session.Locker.
 func (f *Faulty) Acquire(ctx context.Context, id session.ID, ask session.LockRequest) (lock session.Lock, err error) {
 	err = f.lock(ctx, OpAcquire, func(l session.Locker) error { lock, err = l.Acquire(ctx, id, ask); return err })
+	if err != nil && !errors.Is(err, session.ErrLocked) {
+		return session.Lock{}, err
+	}
 	return lock, err
 }
 

@@ -65,6 +65,8 @@ func TestFaultyBeforeAfter(t *testing.T) {
 func TestFaultyHeal(t *testing.T) {
 	t.Parallel()
 	f, id, rec := stored(t)
+	ask := session.LockRequest{Token: session.LockToken{1}, Lease: time.Minute}
+	acquire := func() error { _, err := f.Acquire(t.Context(), id, ask); return err }
 	calls := map[sessiontest.Op]func() error{
 		sessiontest.OpRead:    func() error { _, err := f.Read(t.Context(), id); return err },
 		sessiontest.OpWrite:   func() error { return f.Write(t.Context(), id, rec, session.Version{}) },
@@ -72,6 +74,14 @@ func TestFaultyHeal(t *testing.T) {
 		sessiontest.OpPing:    func() error { return f.Ping(t.Context()) },
 		sessiontest.OpGC:      func() error { _, err := f.GC(t.Context(), 1); return err },
 		sessiontest.OpDestroy: func() error { return f.Destroy(t.Context(), session.ID{2}) },
+
+		sessiontest.OpAcquire:      acquire,
+		sessiontest.OpWriteRelease: func() error { return f.WriteRelease(t.Context(), id, rec, session.Version{}, ask.Token) },
+		sessiontest.OpExtend: func() error {
+			_ = acquire()
+			return f.Extend(t.Context(), id, ask.Token, time.Minute)
+		},
+		sessiontest.OpRelease: func() error { return f.Release(t.Context(), id, ask.Token) },
 	}
 	for op, call := range calls {
 		began := f.Calls(op)
@@ -106,6 +116,11 @@ func TestFaultyLosesReadReply(t *testing.T) {
 	rec, err := f.Read(t.Context(), id)
 	if !errors.Is(err, session.ErrUnavailable) || !rec.Version.IsZero() {
 		t.Errorf("got version %x, error %v; want no record and ErrUnavailable", rec.Version, err)
+	}
+	f.After(sessiontest.OpAcquire, 1, sessiontest.Fail)
+	lock, err := f.Acquire(t.Context(), id, session.LockRequest{Token: session.LockToken{1}, Lease: time.Minute})
+	if !errors.Is(err, session.ErrUnavailable) || lock.Held || !lock.Record.Version.IsZero() {
+		t.Errorf("got lock %v, error %v; want none and ErrUnavailable", lock.Held, err)
 	}
 }
 
@@ -145,7 +160,7 @@ func TestFaultyConforms(t *testing.T) {
 	t.Parallel()
 	sessiontest.Run(t, sessiontest.Harness{
 		Open:  func(context.Context) (session.Handler, error) { return sessiontest.NewFaulty(memstore.New(nil)), nil },
-		Local: true, Toucher: true, Pinger: true, Closer: true,
+		Local: true, Toucher: true, Pinger: true, Locker: true, Closer: true,
 	})
 }
 

@@ -21,6 +21,7 @@ type full interface {
 	session.Handler
 	session.Toucher
 	session.Pinger
+	session.Locker
 	io.Closer
 }
 
@@ -29,6 +30,10 @@ type world struct {
 	garbled sync.Map // ids of sessions that are no records any more
 	shown   sync.Map // version -> the record that Read shows, see showing
 	created sync.Map // id -> the record that created it
+	held    sync.Map // id -> who holds the lock, see tracked
+
+	queued sync.Mutex
+	queue  map[session.ID][]session.LockToken // see immortal
 }
 
 // mutant is one node on a memstore. Its functions are what the methods of their names do; to break one, replace it.
@@ -44,11 +49,17 @@ type mutant struct {
 	touch   func(ctx context.Context, id session.ID, rec session.Record) error
 	ping    func(ctx context.Context) error
 	close   func() error
+
+	acquire      func(ctx context.Context, id session.ID, ask session.LockRequest) (session.Lock, error)
+	writeRelease func(ctx context.Context, id session.ID, rec session.Record, prev session.Version, token session.LockToken) error
+	extend       func(ctx context.Context, id session.ID, token session.LockToken, lease time.Duration) error
+	release      func(ctx context.Context, id session.ID, token session.LockToken) error
 }
 
 func newMutant(inner full, w *world, spoil func(*mutant)) *mutant {
 	m := &mutant{full: inner, world: w}
 	m.read, m.write, m.destroy, m.gc, m.touch, m.ping = inner.Read, inner.Write, inner.Destroy, inner.GC, inner.Touch, inner.Ping
+	m.acquire, m.writeRelease, m.extend, m.release = inner.Acquire, inner.WriteRelease, inner.Extend, inner.Release
 	m.close = func() error { m.closed.Store(true); return nil }
 	spoil(m)
 	return m
@@ -67,14 +78,15 @@ func (test mutantTest) harness() sessiontest.Harness {
 			return newMutant(shared, w, test.spoil), nil
 		},
 		Local:   test.local,
-		Toucher: true, Pinger: true, Closer: true,
+		Toucher: true, Pinger: true, Locker: true, Closer: true,
 		MaxBytes:    maxBytes,
 		TooLarge:    maxBytes + 1,
 		SelfExpires: test.selfExpires,
 		Broken: func(context.Context) (session.Handler, error) {
 			faulty := sessiontest.NewFaulty(shared)
 			for _, op := range []sessiontest.Op{sessiontest.OpRead, sessiontest.OpWrite, sessiontest.OpDestroy, sessiontest.OpGC,
-				sessiontest.OpTouch, sessiontest.OpPing} {
+				sessiontest.OpTouch, sessiontest.OpPing, sessiontest.OpAcquire, sessiontest.OpWriteRelease, sessiontest.OpExtend,
+				sessiontest.OpRelease} {
 				faulty.Before(op, -1, sessiontest.Fail)
 			}
 			return newMutant(faulty, w, test.spoil), nil
@@ -166,6 +178,7 @@ func (m *mutant) rename(other func(session.ID) session.ID) {
 	m.touch = func(ctx context.Context, id session.ID, rec session.Record) error {
 		return m.full.Touch(ctx, other(id), rec)
 	}
+	m.renameLocks(other)
 }
 
 // showing makes the mutant keep another record than it is given, and show the given one, as a store with wrong
@@ -193,6 +206,7 @@ func (m *mutant) showing(keep func(id session.ID, rec *session.Record)) {
 		rec, err := m.full.Read(ctx, id)
 		return m.show(rec), err
 	}
+	m.showingLocks(keep)
 }
 
 // show returns what was given in the place of rec.
@@ -223,6 +237,7 @@ func (m *mutant) failing(change func(id session.ID, rec session.Record, err erro
 		return n, change(session.ID{}, session.Record{}, err)
 	}
 	m.ping = func(ctx context.Context) error { return change(session.ID{}, session.Record{}, m.full.Ping(ctx)) }
+	m.failingLocks(change)
 }
 
 // interrupted makes Read take a while, and do something when its context ends meanwhile.

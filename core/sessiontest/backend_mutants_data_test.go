@@ -125,8 +125,8 @@ func dataMutants() []mutantTest {
 				cache.Delete(id)
 				return m.full.Write(ctx, id, rec, prev)
 			}
-		}, fails: `change corrupt destroy expires-absolute expires-idle expires-seen-before retry-create touch
-			touch-race`},
+		}, fails: `change corrupt destroy expires-absolute expires-idle expires-seen-before lock-alias lock-takeover
+			lock-write lock-write-conflict retry-create touch touch-race`},
 		{name: "reading takes two steps", spoil: func(m *mutant) {
 			m.read = func(ctx context.Context, id session.ID) (session.Record, error) {
 				head, err := m.full.Read(ctx, id)
@@ -154,7 +154,7 @@ func dataMutants() []mutantTest {
 				}
 				return rec, err
 			}
-		}, fails: "change-absent payload-too-large read-absent touch-absent write-past"},
+		}, fails: "change-absent lock-absent payload-too-large read-absent touch-absent write-past"},
 		{name: "garbage is an absent session", spoil: func(m *mutant) {
 			m.read = func(ctx context.Context, id session.ID) (session.Record, error) {
 				if _, ok := m.garbled.Load(id); ok {

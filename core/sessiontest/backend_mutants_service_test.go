@@ -76,7 +76,7 @@ func gcMutants() []mutantTest {
 				}
 				return m.full.Write(ctx, id, rec, prev)
 			}
-		}, fails: "gc-frees"},
+		}, fails: "gc-frees lock-destroy lock-expired"},
 		{name: "gc of a self-expiring store removes", spoil: func(m *mutant) {
 			m.gc = func(context.Context, int) (int, error) { return 1, nil }
 		}, selfExpires: true, fails: "gc-nothing"},
@@ -152,7 +152,7 @@ func serviceMutants() []mutantTest {
 		}, fails: "errors-secret"},
 		{name: "touch is unsupported", spoil: func(m *mutant) {
 			m.touch = func(context.Context, session.ID, session.Record) error { return errors.ErrUnsupported }
-		}, fails: `capabilities close-busy context-ended race-destroy retry-create touch touch-absent
+		}, fails: `capabilities close-busy context-ended lock-plain race-destroy retry-create touch touch-absent
 			touch-deadline touch-earlier touch-expired touch-expires touch-other-version touch-race unavailable`},
 		{name: "ping is unsupported", spoil: func(m *mutant) {
 			m.ping = func(context.Context) error { return errors.ErrUnsupported }

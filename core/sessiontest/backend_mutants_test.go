@@ -18,8 +18,9 @@ import (
 func TestMutants(t *testing.T) {
 	t.Parallel()
 	unseen := allCases(t)
-	for _, test := range slices.Concat(writeMutants(), dataMutants(), lifeMutants(), gcMutants(), serviceMutants()) {
-		want := strings.Fields(test.fails)
+	for _, test := range slices.Concat(writeMutants(), dataMutants(), lifeMutants(), gcMutants(), serviceMutants(), lockMutants(), lockWriteMutants(), lockQueueMutants(),
+		lockLeaseMutants()) {
+		want, perhaps := expected(test.fails)
 		unseen = slices.DeleteFunc(unseen, func(name string) bool { return slices.Contains(want, name) })
 		t.Run(strings.ReplaceAll(test.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
@@ -28,7 +29,9 @@ func TestMutants(t *testing.T) {
 				time.Sleep(24 * time.Hour) // calls that ignore their context come to an end
 				var got []string
 				for _, f := range failures {
-					got = append(got, f.Case)
+					if !slices.Contains(perhaps, f.Case) {
+						got = append(got, f.Case)
+					}
 				}
 				slices.Sort(got)
 				slices.Sort(want)
@@ -44,6 +47,18 @@ func TestMutants(t *testing.T) {
 	if len(unseen) > 0 {
 		t.Errorf("no mutant proves that these cases can fail: %s", strings.Join(unseen, " "))
 	}
+}
+
+// expected splits the cases that must fail from those that may, as they depend on who is faster.
+func expected(fails string) (must, may []string) {
+	for name := range strings.FieldsSeq(fails) {
+		if chance, ok := strings.CutSuffix(name, "?"); ok {
+			may = append(may, chance)
+		} else {
+			must = append(must, name)
+		}
+	}
+	return must, may
 }
 
 // allCases returns the names of all cases, none of which can pass a backend that does not open.
@@ -66,7 +81,7 @@ func allCases(t *testing.T) (names []string) {
 type mutantTest struct {
 	name  string
 	spoil func(m *mutant)
-	fails string // the cases that must fail
+	fails string // the cases that must fail; those with a ? may
 
 	local       bool // each handler has a store of its own
 	selfExpires bool // declared

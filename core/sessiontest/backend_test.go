@@ -24,9 +24,9 @@ func TestCapabilities(t *testing.T) {
 		want     []string // parts of the text of case "capabilities"
 	}{
 		{"declared and there", whole, true, nil},
-		{"declared and lost", bare, true, []string{"declares Toucher", "declares Pinger", "declares io.Closer"}},
-		{"declared and unsupported", hollow, true, []string{"declares Toucher", "declares Pinger"}},
-		{"there and not declared", whole, false, []string{"has Toucher", "has Pinger", "has io.Closer"}},
+		{"declared and lost", bare, true, []string{"declares Toucher", "declares Pinger", "declares Locker", "declares io.Closer"}},
+		{"declared and unsupported", hollow, true, []string{"declares Toucher", "declares Pinger", "declares Locker"}},
+		{"there and not declared", whole, false, []string{"has Toucher", "has Pinger", "has Locker", "has io.Closer"}},
 		{"neither declared nor there", bare, false, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -34,7 +34,7 @@ func TestCapabilities(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				failures := sessiontest.Failures(t.Context(), sessiontest.Harness{
 					Open:  func(context.Context) (session.Handler, error) { return test.open(), nil },
-					Local: true, Toucher: test.declared, Pinger: test.declared, Closer: test.declared,
+					Local: true, Toucher: test.declared, Pinger: test.declared, Locker: test.declared, Closer: test.declared,
 				})
 				var got string
 				for _, f := range failures {
