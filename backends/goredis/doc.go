@@ -40,6 +40,10 @@
 // milliseconds since 1970. Every key has a time to live from the first moment on, so Redis forgets by itself and GC has
 // nothing to do. Reading is one HMGET; Write and Touch are one script each, on this one key, so they work in a cluster.
 //
+// The lock of a session is in the same hash, only while somebody holds it or waits: in l who, in q the queue. They show
+// method, path and node of the requests. Each method of session.Locker is one script. A Store whose caller has to wait
+// subscribes to one channel of its own, the prefix and wake: and a random name, on one connection more.
+//
 // maxmemory-policy should be noeviction: the others drop living sessions, which logs their users out.
 //
 // # Permissions
@@ -48,6 +52,11 @@
 // than 0):
 //
 //	ACL SETUSER web on >password ~nonstick:* +hmget +hset +hdel +pexpire +del +evalsha +eval
+//
+// and, if the application uses session.Exclusive, this. Without the channels and the last three commands it works too,
+// but whoever waits for a session asks for it every 10 to 30 ms:
+//
+//	ACL SETUSER web &nonstick:* +time +publish +subscribe +ping
 //
 // # Errors
 //

@@ -106,15 +106,17 @@ return {answer, l.holder .. '@' .. l.since, now, l.ends}`
 	// writeReleaseScript takes what writeScript takes, and the token.
 	writeReleaseScript = lockLibrary + `local h = redis.call('HMGET', KEYS[1], 'r', 't', 'l', 'q')
 if not h[1] then return 0 end
-local version = string.sub(h[1], 3, 18)
-if version == string.sub(ARGV[1], 3, 18) then return 1 end
-local l = parse(h[3])
-if not l or l.token ~= ARGV[4] then return 2 end
-if version ~= ARGV[3] then return {h[1], h[2]} end
-redis.call('HSET', KEYS[1], 'r', ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-local queue = waiters(h[4])
-save(pass(nil, queue, ''), queue, h[4], h[2] and {'t'} or {})
+local version, l, queue = string.sub(h[1], 3, 18), parse(h[3]), waiters(h[4])
+local applied, mine = version == string.sub(ARGV[1], 3, 18), l and l.token == ARGV[4]
+if not mine then return applied and 1 or 2 end
+local stale = {}
+if not applied then
+  if version ~= ARGV[3] then return {h[1], h[2]} end
+  redis.call('HSET', KEYS[1], 'r', ARGV[1])
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  if h[2] then stale[1] = 't' end
+end
+save(pass(nil, queue, ''), queue, h[4], stale)
 return 1`
 
 	// extendScript takes the token and the lease. It begins with HDEL, which works when the memory is full.

@@ -14,8 +14,11 @@ import (
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
 
-// leastPrivilege is the permission that the package doc of goredis tells operators to give.
-const leastPrivilege = "~nonstick:* +hmget +hset +hdel +pexpire +del +evalsha +eval"
+// The permissions that the package doc of goredis tells operators to give, and those that session.Exclusive takes besides.
+const (
+	leastPrivilege = "~nonstick:* +hmget +hset +hdel +pexpire +del +evalsha +eval"
+	lockPrivilege  = " &nonstick:* +time +publish +subscribe +ping"
+)
 
 func TestSuite(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -30,7 +33,7 @@ func TestSuite(t *testing.T) {
 		"mutual":   {opts: servers.RedisOptions{Mutual: true, Password: "p/w@%?"}, password: "p/w@%?", params: "pool_size=4"},
 		"database": {db: 3, params: "prefix=shop:&pool_size=4&max_bytes=2000000"},
 		"least privilege": {
-			opts: servers.RedisOptions{Users: []string{"web on >secret " + leastPrivilege}}, user: "web", password: "secret",
+			opts: servers.RedisOptions{Users: []string{"web on >secret " + leastPrivilege + lockPrivilege}}, user: "web", password: "secret",
 		},
 	} {
 		t.Run(name, func(t *testing.T) { // one after another: the suite has cases about milliseconds
@@ -65,6 +68,7 @@ func harness(r *servers.Redis, url, prefix string, db, tooLarge int) sessiontest
 	return sessiontest.Harness{
 		Open:        func(ctx context.Context) (session.Handler, error) { return session.Open(ctx, url) },
 		Toucher:     true,
+		Locker:      true,
 		Pinger:      true,
 		Closer:      true,
 		SelfExpires: true,
