@@ -39,6 +39,9 @@ func echoRoutes(a *app.App, sessions *session.Manager) http.Handler {
 	e.GET("/api/slow", echoAPI(a, session.Optimistic, func(c echo.Context, s *session.Session) error {
 		return a.Slow(c.Request().Context(), s, c.QueryParam("ms"), c.QueryParam("key"), c.QueryParam("value"))
 	}))
+	e.POST("/api/exclusive", echoAPI(a, session.Exclusive, func(c echo.Context, s *session.Session) error {
+		return app.Exclusive(c.Request().Context(), s, c.QueryParam("ms"))
+	}))
 	e.GET("/api/events", echoEvents(a))
 	return e
 }
@@ -95,5 +98,6 @@ func echoFail(err error, c echo.Context) {
 	if failed, ok := errors.AsType[*echo.HTTPError](err); ok {
 		status = failed.Code
 	}
+	app.Retry(c.Response().Header(), status)
 	_ = c.JSON(status, app.Explain(status, err)) // a visitor who has left reads nothing
 }

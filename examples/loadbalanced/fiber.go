@@ -41,6 +41,9 @@ func fiberRoutes(a *app.App, sessions *session.Manager) *fiber.App {
 	f.Get("/api/slow", fiberAPI(a, session.Optimistic, func(c *fiber.Ctx, s *session.Session) error {
 		return a.Slow(c.UserContext(), s, c.Query("ms"), c.Query("key"), c.Query("value"))
 	}))
+	f.Post("/api/exclusive", fiberAPI(a, session.Exclusive, func(c *fiber.Ctx, s *session.Session) error {
+		return app.Exclusive(c.UserContext(), s, c.Query("ms"))
+	}))
 	f.Get("/api/events", fiberEvents(a))
 	return f
 }
@@ -93,5 +96,6 @@ func fiberFail(c *fiber.Ctx, err error) error {
 	if failed, ok := errors.AsType[*fiber.Error](err); ok {
 		status = failed.Code
 	}
+	app.Retry(&c.Response().Header, status)
 	return c.Status(status).JSON(app.Explain(status, err))
 }

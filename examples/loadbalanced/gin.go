@@ -37,6 +37,9 @@ func ginRoutes(a *app.App, sessions *session.Manager) http.Handler {
 	r.GET("/api/slow", ginAPI(a, session.Optimistic, func(c *gin.Context, s *session.Session) error {
 		return a.Slow(c.Request.Context(), s, c.Query("ms"), c.Query("key"), c.Query("value"))
 	}))
+	r.POST("/api/exclusive", ginAPI(a, session.Exclusive, func(c *gin.Context, s *session.Session) error {
+		return app.Exclusive(c.Request.Context(), s, c.Query("ms"))
+	}))
 	r.GET("/api/events", ginEvents(a))
 	r.NoRoute(func(c *gin.Context) { c.JSON(http.StatusNotFound, app.Explain(http.StatusNotFound, nil)) })
 	return r
@@ -77,5 +80,6 @@ func ginEvents(a *app.App) gin.HandlerFunc {
 
 func ginFail(c *gin.Context, err error) {
 	status := app.Status(err)
+	app.Retry(c.Writer.Header(), status)
 	c.AbortWithStatusJSON(status, app.Explain(status, err))
 }

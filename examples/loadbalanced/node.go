@@ -54,6 +54,7 @@ func runNode(framework, addr, storeURL string) error {
 		Observer:      session.SlogObserver{Logger: log},
 		ErrorResponse: app.CommitFailed,
 		CommitTimeout: commitTimeout,
+		Lock:          session.LockOptions{Node: nodeName(framework)}, // for those who wait: who has the session
 	})
 	if err != nil {
 		return err

@@ -87,6 +87,7 @@ func badInput(t *testing.T, d *demo, base string) {
 		{"ms is no number", "GET", "/api/slow", []string{"ms", "soon"}, 400, "ms must be"},
 		{"negative ms", "GET", "/api/slow", []string{"ms", "-1"}, 400, "ms must be"},
 		{"too many ms", "GET", "/api/slow", []string{"ms", "10001"}, 400, "ms must be"},
+		{"exclusive for too many ms", "POST", "/api/exclusive", []string{"ms", "10001"}, 400, "ms must be"},
 		{"slow with a long key", "GET", "/api/slow", []string{"key", long}, 400, "key has 1001 bytes"},
 		{"no such path", "GET", "/api/nothing", nil, 404, "Not Found"},
 	} {

@@ -35,6 +35,7 @@ func TestSession(t *testing.T) {
 			{"one session on all nodes", oneSession},
 			{"values set at the same time are all kept", concurrentSets},
 			{"visits at the same time all count", concurrentVisits},
+			{"exclusive requests run one by one", exclusiveRequests},
 			{"login renews the cookie", login},
 			{"logout ends the session on all nodes", logout},
 			{"a slow request does not undo a logout", slowDuringLogout},
@@ -82,6 +83,30 @@ func concurrentVisits(t *testing.T, d *demo) {
 	together(t, d, count, func(v *visitor, _ int) answer {
 		return v.call("POST", "/api/visit")
 	}, func(a answer) int { return a.Visits })
+}
+
+// exclusiveRequests counts without Update, on all nodes at once: only the lock keeps the counter right.
+func exclusiveRequests(t *testing.T, d *demo) {
+	const count = 45
+	together(t, d, count, func(v *visitor, _ int) answer {
+		return v.call("POST", "/api/exclusive", "ms", "5")
+	}, func(a answer) int { return a.Exclusive })
+	v := d.visitor(t)
+	v.ok("POST", "/api/visit")
+	var refused answer
+	var wg sync.WaitGroup
+	for range 3 { // one at each node: none waits there, and the third to come waits for longer than it may
+		wg.Go(func() {
+			if a := v.call("POST", "/api/exclusive", "ms", "4000"); a.status != http.StatusOK {
+				refused = a
+			}
+		})
+	}
+	wg.Wait()
+	if refused.status != http.StatusServiceUnavailable || refused.header.Get("Retry-After") != "1" || !strings.Contains(refused.Error, "in use") {
+		t.Errorf("the request that waited in vain was answered with %d, Retry-After %q: %q",
+			refused.status, refused.header.Get("Retry-After"), refused.Error)
+	}
 }
 
 // together sends count changes of one session at the same time and checks how many of them are kept. What was

@@ -25,7 +25,7 @@ type answer struct {
 	took   time.Duration
 
 	Node, Framework, User string
-	Visits                int
+	Visits, Exclusive     int
 	Values                map[string]string
 	Error                 string
 }

@@ -19,8 +19,9 @@ import (
 
 // What the application keeps. Names that a visitor chooses have a prefix, so none of them can be one of these.
 var (
-	user   = session.NewKey[string]("user")
-	visits = session.NewKey[int]("visits")
+	user      = session.NewKey[string]("user")
+	visits    = session.NewKey[int]("visits")
+	exclusive = session.NewKey[int]("exclusive")
 )
 
 const valuePrefix = "value:"
@@ -56,14 +57,15 @@ func (a *App) Node() Node { return a.node }
 // State is every answer of the API: who answers, and what the session holds.
 type State struct {
 	Node
-	User   string            `json:"user"`
-	Visits int               `json:"visits"`
-	Values map[string]string `json:"values"`
+	User      string            `json:"user"`
+	Visits    int               `json:"visits"`
+	Exclusive int               `json:"exclusive"`
+	Values    map[string]string `json:"values"`
 }
 
-// State reads all of the session. The state of an empty one, or of one that was destroyed, has no user, visits and values.
+// State reads all of the session. The state of an empty one, or of one that was destroyed, has no user, no values, and zeros.
 func (a *App) State(s *session.Session) State {
-	state := State{Node: a.node, User: user.Get(s), Visits: visits.Get(s), Values: map[string]string{}}
+	state := State{Node: a.node, User: user.Get(s), Visits: visits.Get(s), Exclusive: exclusive.Get(s), Values: map[string]string{}}
 	for _, name := range s.Names() {
 		if chosen, ok := strings.CutPrefix(name, valuePrefix); ok {
 			state.Values[chosen] = value(chosen).Get(s)

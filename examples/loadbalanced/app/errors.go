@@ -30,12 +30,24 @@ func Status(err error) int {
 	return session.StatusCode(err)
 }
 
+// Header is where Retry writes, http.Header or that of another server.
+type Header interface{ Set(name, value string) }
+
+// Retry tells clients when to try again, if that may help.
+func Retry(h Header, status int) {
+	if status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "1")
+	}
+}
+
 // Explain is what a visitor reads about an error that is answered with status. The cause of a failure on our side
 // belongs into the log.
 func Explain(status int, err error) Problem {
 	switch input, ok := errors.AsType[*InputError](err); {
 	case ok:
 		return Problem{input.text}
+	case errors.Is(err, session.ErrLocked), errors.Is(err, session.ErrLockLost):
+		return Problem{"the session is in use by another request, please try again"}
 	case status == http.StatusServiceUnavailable:
 		return Problem{"the session store does not answer, please try again"}
 	case status == http.StatusConflict:
