@@ -42,7 +42,9 @@ func (i *inContainer) start() error {
 		Cmd:   append([]string{i.name}, i.args...),
 		HostConfigModifier: func(h *container.HostConfig) {
 			h.Binds = []string{i.dir + ":" + i.dir}
-			if i.port != 0 { // a fixed port, so that it is the same one after a restart
+			if i.onHost {
+				h.NetworkMode = "host"
+			} else if i.port != 0 { // a fixed port, so that it is the same one after a restart
 				h.PortBindings = network.PortMap{
 					network.MustParsePort(strconv.Itoa(i.port) + "/tcp"): {{
 						HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1}), HostPort: strconv.Itoa(i.port),
@@ -51,7 +53,7 @@ func (i *inContainer) start() error {
 			}
 		},
 	}
-	if i.port != 0 {
+	if i.port != 0 && !i.onHost {
 		req.ExposedPorts = []string{strconv.Itoa(i.port) + "/tcp"}
 	}
 	c, err := testcontainers.GenericContainer(ctx, testcontainers.GenericContainerRequest{

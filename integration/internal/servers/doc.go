@@ -1,6 +1,8 @@
 // Package servers starts real servers for tests: as child processes on loopback, or in containers when the environment
 // variable NONSTICK_TEST_CONTAINERS is 1. A test cannot tell which, and both are gone when the test ends.
 //
+// The nodes of a cluster must find each other on loopback: their containers use the network of the host.
+//
 // A server that is not installed fails the test with the command that installs it; nothing is skipped.
 //
 // # Faults

@@ -30,6 +30,8 @@ type spec struct {
 	args  []string // of the program
 	dir   string   // its files; a container sees them under the same path
 	port  int      // where it listens, in a container on all addresses; 0 for a unix socket
+
+	onHost bool // a container uses the network of the host, so that servers find each other on loopback
 }
 
 func containers() bool { return os.Getenv("NONSTICK_TEST_CONTAINERS") == "1" }

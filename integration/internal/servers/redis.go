@@ -23,6 +23,8 @@ type RedisOptions struct {
 	Password string   // of the default user
 	Users    []string // ACL rules, such as "web on >secret ~nonstick:* +hmget"
 	Config   []string // more lines of redis.conf, such as "maxmemory 4mb"
+
+	cluster bool // be a node of a cluster that StartRedisCluster makes
 }
 
 // Redis is a running Redis server.
@@ -31,6 +33,7 @@ type Redis struct {
 	t     testing.TB
 	dir   string
 	port  int
+	bus   int // where nodes of a cluster talk to each other
 	certs *Certs
 	inst  instance
 	admin *redis.Client
@@ -83,13 +86,16 @@ func (r *Redis) launch() error {
 	if !r.opts.Unix {
 		r.port = freePort(r.t)
 	}
+	if r.opts.cluster {
+		r.bus = freePort(r.t)
+	}
 	conf := filepath.Join(r.dir, "redis.conf")
 	if err := os.WriteFile(conf, []byte(r.config()), 0o644); err != nil {
 		return err
 	}
 	r.inst = newInstance(r.t, spec{
 		name: "redis-server", pkg: "redis-server", image: envOr("NONSTICK_REDIS_IMAGE", "redis:8"),
-		args: []string{conf}, dir: r.dir, port: r.port,
+		args: []string{conf}, dir: r.dir, port: r.port, onHost: r.opts.cluster,
 	})
 	if err := r.inst.start(); err != nil {
 		return err

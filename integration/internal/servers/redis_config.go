@@ -11,7 +11,13 @@ import (
 )
 
 func (r *Redis) config() string {
-	lines := []string{"loglevel warning", "dir " + r.dir, `save ""`, "appendonly no", "bind " + listenHost(), "protected-mode no"}
+	lines := []string{"loglevel warning", "dir " + r.dir, `save ""`, "appendonly no", "protected-mode no"}
+	if r.opts.cluster {
+		// Not 10,000 above the port, as is usual: that may be no port, or taken.
+		lines = append(lines, "bind 127.0.0.1", "cluster-enabled yes", fmt.Sprint("cluster-port ", r.bus))
+	} else {
+		lines = append(lines, "bind "+listenHost())
+	}
 	switch {
 	case r.opts.Unix:
 		lines = append(lines, "port 0", "unixsocket "+r.Addr(), "unixsocketperm 777")
