@@ -98,12 +98,13 @@ local place = #queue + 1
 for i, w in ipairs(queue) do
   if w.token == token then place = i end
 end
-local answer = place > 64 and 'full' or 'wait'
+local answer = wait > 0 and place > 64 and 'full' or 'wait'
 if wait > 0 and place <= 64 then queue[place] = me end
 save(l, queue, h[4], {})
 return {answer, l.holder .. '@' .. l.since, now, l.ends}`
 
-	// writeReleaseScript takes what writeScript takes, and the token.
+	// writeReleaseScript takes what writeScript takes, and the token. A record that is stored already, by a Write before it,
+	// is not stored again; the lock is released all the same.
 	writeReleaseScript = lockLibrary + `local h = redis.call('HMGET', KEYS[1], 'r', 't', 'l', 'q')
 if not h[1] then return 0 end
 local version, l, queue = string.sub(h[1], 3, 18), parse(h[3]), waiters(h[4])
@@ -146,7 +147,7 @@ else
     if w.token == ARGV[1] then table.remove(queue, i) break end
   end
 end
-save(l, queue, false, {})
+if l or #queue > 0 then save(l, queue, false, {}) end
 return 1`
 
 	replyLost = int64(2)
