@@ -126,8 +126,8 @@ func checkClient(client Client) error {
 	return nil
 }
 
-// Close ends the Store's subscription, and closes the client if the Store was opened from a URL. Every call after it, and every call that it interrupts, is
-// session.ErrClosed. Closing twice does no harm.
+// Close ends the Store's subscription, and closes the client if the Store was opened from a URL. Every call after it, and
+// every call that it interrupts, is session.ErrClosed. Closing twice does no harm.
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil

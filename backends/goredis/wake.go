@@ -4,11 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"net"
 	"sync"
 	"time"
-
-	"errors"
 
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/redis/go-redis/v9"
@@ -19,7 +18,8 @@ const (
 	polling      = "-"     // the channel of waiters that hear nothing
 
 	quietTime = 3 * time.Second // without a message, until the connection is tested, and then until it is given up
-	pauseTime = 100 * time.Millisecond
+	minPause  = 100 * time.Millisecond
+	maxPause  = 3 * time.Second // before the next attempt, after several that failed: the user may lack the permission
 )
 
 // subscriber is a client that can subscribe. *redis.Client, *redis.ClusterClient and redis.UniversalClient are.
@@ -36,9 +36,9 @@ type wakes struct {
 	mu      sync.Mutex
 	up      bool // Redis has confirmed the subscription
 	waiting map[session.LockToken]chan struct{}
-	sub     *redis.PubSub
 	stopped bool
-	done    chan struct{} // of the goroutine that listens; nil until it is needed
+	cancel  context.CancelFunc // of the goroutine that listens; nil until it is needed
+	done    chan struct{}      // closed when it has ended
 }
 
 func newWakes(client Client, prefix string) *wakes {
@@ -89,9 +89,11 @@ func (w *wakes) call(message string) {
 func (w *wakes) start() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.client != nil && w.done == nil && !w.stopped {
+	if w.client != nil && w.cancel == nil && !w.stopped {
+		var ctx context.Context
+		ctx, w.cancel = context.WithCancel(context.Background())
 		w.done = make(chan struct{})
-		go w.run()
+		go w.run(ctx)
 	}
 }
 
@@ -99,55 +101,59 @@ func (w *wakes) start() {
 func (w *wakes) stop() {
 	w.mu.Lock()
 	w.stopped = true
-	done := w.done
-	if w.sub != nil {
-		_ = w.sub.Close()
-	}
+	cancel, done := w.cancel, w.done
 	w.mu.Unlock()
-	if done != nil {
+	if cancel != nil {
+		cancel()
 		<-done
 	}
 }
 
-// run keeps the subscription up until stop.
-func (w *wakes) run() {
+// run keeps the subscription up until ctx ends, or the client is closed.
+func (w *wakes) run(ctx context.Context) {
 	defer close(w.done)
-	for {
-		sub := w.client.Subscribe(context.Background(), w.prefix+w.name)
-		w.mu.Lock()
-		w.sub = sub
-		stopped := w.stopped
-		w.mu.Unlock()
-		if !stopped {
-			w.receive(sub)
-		}
-		w.mu.Lock()
-		w.up = false
-		stopped = w.stopped
-		w.mu.Unlock()
-		_ = sub.Close()
-		if stopped {
+	for pause := minPause; ; pause = min(2*pause, maxPause) {
+		was, err := w.subscribe(ctx)
+		if errors.Is(err, redis.ErrClosed) {
 			return
 		}
-		time.Sleep(pauseTime)
+		if was {
+			pause = minPause
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
 	}
 }
 
+// subscribe listens until the connection breaks, and tells whether the subscription was up.
+func (w *wakes) subscribe(ctx context.Context) (was bool, err error) {
+	sub := w.client.Subscribe(ctx, w.prefix+w.name)
+	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // nothing else interrupts a receiver
+	err = w.receive(ctx, sub)
+	_ = sub.Close()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was, w.up = w.up, false
+	return was, err
+}
+
 // receive passes messages on until the connection breaks. One that is silent is tested: a server that is gone without a
-// word would else be listened to for ever.
-func (w *wakes) receive(sub *redis.PubSub) {
-	ctx := context.Background()
+// word would else be listened to for ever. The test is to subscribe again, since PING would take one more permission.
+func (w *wakes) receive(ctx context.Context, sub *redis.PubSub) error {
 	for tested := false; ; {
 		message, err := sub.ReceiveTimeout(ctx, quietTime)
 		switch timeout, ok := errors.AsType[net.Error](err); {
 		case ok && timeout.Timeout() && !tested:
 			tested = true
-			if sub.Ping(ctx) == nil {
-				continue
+			if err := sub.Subscribe(ctx, w.prefix+w.name); err != nil {
+				return err
 			}
-			return
+			continue
 		case err != nil:
-			return
+			return err
 		}
 		tested = false
 		switch m := message.(type) {
