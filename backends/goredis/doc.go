@@ -53,10 +53,10 @@
 //
 //	ACL SETUSER web on >password ~nonstick:* +hmget +hset +hdel +pexpire +del +evalsha +eval
 //
-// and, if the application uses session.Exclusive, this. Without the channels and the last three commands it works too,
-// but whoever waits for a session asks for it every 10 to 30 ms:
+// and, if the application uses session.Exclusive, this. Without the channels and the last two commands it works too, but
+// whoever waits for a session asks for it every 10 to 30 ms:
 //
-//	ACL SETUSER web &nonstick:* +time +publish +subscribe +ping
+//	ACL SETUSER web &nonstick:* +time +publish +subscribe
 //
 // # Errors
 //

@@ -3,6 +3,7 @@ package goredis_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -33,4 +34,73 @@ func clusterClient(t testing.TB, c *servers.RedisCluster) *redis.ClusterClient {
 	client := redis.NewClusterClient(c.Options())
 	t.Cleanup(func() { _ = client.Close() })
 	return client
+}
+
+// A lock is handed over between two nodes that each have a client of the cluster, by messages that the servers pass on to
+// each other, whichever of them has the session.
+func TestLockCluster(t *testing.T) {
+	t.Parallel()
+	c := servers.StartRedisCluster(t)
+	var stores []*goredis.Store
+	for range 2 {
+		s, err := goredis.New(clusterClient(t, c), nil)
+		must(t, "New", err)
+		t.Cleanup(func() { _ = s.Close() })
+		stores = append(stores, s)
+	}
+	listening(t, stores...)
+	for _, node := range c.Nodes() {
+		node.Admin().ConfigResetStat(t.Context())
+	}
+	const sessions = 20
+	for i := range sessions {
+		holding, waiting := stores[i%2], stores[1-i%2]
+		id, rec := stored(t, holding)
+		first, second := request("first", 0), request("second", time.Minute)
+		hold(t, holding, id, first)
+		lock := queue(t, waiting, id, second)
+		must(t, "WriteRelease", holding.WriteRelease(t.Context(), id, record(session.Version{2}, "two"), rec.Version, first.Token))
+		woken(t, lock)
+		if lock := hold(t, waiting, id, second); lock.Unclean || string(lock.Record.Payload) != "two" {
+			t.Errorf("got %+v", lock)
+		}
+		release(t, waiting, id, second)
+	}
+	published := 0
+	for i, node := range c.Nodes() {
+		n := commands(t, node)["publish"]
+		if n == 0 {
+			t.Errorf("node %d had no session of %d", i, sessions)
+		}
+		published += n
+	}
+	if published != sessions {
+		t.Errorf("%d messages for %d sessions", published, sessions)
+	}
+	count(t, stores, func() {})
+}
+
+// In a cluster PUBLISH does not tell whether anybody listens, as only the servers that are asked know: nobody is taken for
+// dead who listens elsewhere, and who is dead holds up the others for no longer than the time to answer.
+func TestDeadWaiterCluster(t *testing.T) {
+	t.Parallel()
+	c := servers.StartRedisCluster(t)
+	client := clusterClient(t, c)
+	living, err := goredis.New(client, nil)
+	must(t, "New", err)
+	defer living.Close()
+	dying, err := goredis.New(client, nil)
+	must(t, "New", err)
+	listening(t, living, dying)
+	id, _ := stored(t, living)
+	holder, dead, next := request("holder", 0), request("dead", time.Minute), request("next", time.Minute)
+	hold(t, living, id, holder)
+	queue(t, dying, id, dead)
+	must(t, "Close", dying.Close())
+	queue(t, living, id, next)
+	release(t, living, id, holder)
+	expectHolder(t, client, id, dead)
+	if lock := mustAwait(t, living, id, next); lock.Unclean {
+		t.Errorf("got %+v, but the dead one never knew that it had the lock", lock)
+	}
 }

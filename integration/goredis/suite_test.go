@@ -17,7 +17,7 @@ import (
 // The permissions that the package doc of goredis tells operators to give, and those that session.Exclusive takes besides.
 const (
 	leastPrivilege = "~nonstick:* +hmget +hset +hdel +pexpire +del +evalsha +eval"
-	lockPrivilege  = " &nonstick:* +time +publish +subscribe +ping"
+	lockPrivilege  = " &nonstick:* +time +publish +subscribe"
 )
 
 func TestSuite(t *testing.T) {
