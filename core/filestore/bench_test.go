@@ -104,3 +104,35 @@ func benchStore(b *testing.B, noSync bool) (*filestore.Store, session.ID, sessio
 	id := session.ID{1, 2, 3}
 	return s, id, create(b, s, id, strings.Repeat("x", 1024))
 }
+
+// BenchmarkAcquireWriteRelease is what a change under a lock costs that nobody else wants; compare BenchmarkWrite.
+func BenchmarkAcquireWriteRelease(b *testing.B) {
+	for name, noSync := range map[string]bool{"synced": false, "nosync": true} {
+		b.Run(name, func(b *testing.B) {
+			s, id, rec := benchStore(b, noSync)
+			r := ask("/", time.Minute)
+			b.ReportAllocs()
+			for b.Loop() {
+				mustHold(b, s, id, r)
+				prev := rec.Version
+				rec.Version = version()
+				if err := s.WriteRelease(b.Context(), id, rec, prev, r.Token); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkAcquireWaiting is the question of a waiter whose turn has not come.
+func BenchmarkAcquireWaiting(b *testing.B) {
+	s, id, _ := benchStore(b, true)
+	mustHold(b, s, id, ask("/holder", time.Hour))
+	r := ask("/waiter", time.Minute)
+	b.ReportAllocs()
+	for b.Loop() {
+		if lock, err := s.Acquire(b.Context(), id, r); err != nil || lock.Held {
+			b.Fatal(lock.Held, err)
+		}
+	}
+}

@@ -3,6 +3,7 @@
 package filestore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -232,6 +233,10 @@ func fullDisk(dir string, errno syscall.Errno, fill func() error) error {
 	if err := s.Write(ctx, faultID, rec, session.Version{}); err != nil {
 		return err
 	}
+	locked, err := lockBeforeFull(ctx, s)
+	if err != nil {
+		return err
+	}
 	if err := fill(); err != nil {
 		return err
 	}
@@ -251,6 +256,9 @@ func fullDisk(dir string, errno syscall.Errno, fill func() error) error {
 	if got, err := s.Read(ctx, faultID); err != nil || string(got.Payload) != "old" || !got.Seen.Equal(rec.Seen) {
 		return fmt.Errorf("read: got %.40q, seen %v, error %w", got.Payload, got.Seen, err)
 	}
+	if err := locked.afterFull(ctx, s, errno); err != nil {
+		return err
+	}
 	if err := s.Destroy(ctx, faultID); err != nil {
 		return fmt.Errorf("destroy: %w", err)
 	}
@@ -260,6 +268,57 @@ func fullDisk(dir string, errno syscall.Errno, fill func() error) error {
 	entries, err := os.ReadDir(filepath.Join(dir, "sessions", "06"))
 	if err != nil || len(entries) != 1 {
 		return fmt.Errorf("%d files are left in the folder, want the lock only; error %w", len(entries), err)
+	}
+	return nil
+}
+
+// lockedSession is one that was locked before the disk became full.
+type lockedSession struct {
+	id   session.ID
+	prev session.Version
+	a, b session.LockRequest // who holds it and who waits
+}
+
+func lockBeforeFull(ctx context.Context, s *filestore.Store) (lockedSession, error) {
+	l := lockedSession{id: session.ID{6, 2}, a: ask("/a", time.Hour), b: ask("/b", time.Hour)}
+	rec := record("locked")
+	l.prev = rec.Version
+	held := s.Write(ctx, l.id, rec, session.Version{})
+	for _, r := range []session.LockRequest{l.a, l.b} {
+		_, err := s.Acquire(ctx, l.id, r)
+		held = errors.Join(held, err)
+	}
+	return l, held
+}
+
+// afterFull checks that nothing can be locked on a full disk, and that what is locked can be released.
+func (l lockedSession) afterFull(ctx context.Context, s *filestore.Store, errno syscall.Errno) error {
+	_, acquire := s.Acquire(ctx, faultID, ask("/c", time.Hour))
+	for name, err := range map[string]error{
+		"acquire":           acquire,
+		"write and release": s.WriteRelease(ctx, l.id, record(strings.Repeat("new", 5000)), l.prev, l.a.Token),
+		"extend":            s.Extend(ctx, l.id, l.a.Token, 2*time.Hour),
+	} {
+		if !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, errno) {
+			return fmt.Errorf("%s: got error %w, want ErrUnavailable with %w", name, err, errno)
+		}
+	}
+	once := ask("/once", time.Hour)
+	once.Wait = 0
+	if lock, err := s.Acquire(ctx, l.id, once); err != nil || lock.Held || lock.Holder.Path != "/a" {
+		return fmt.Errorf("after a failed write somebody else gets %v, holder %v, error %w", lock.Held, lock.Holder, err)
+	}
+	if rec, err := s.Read(ctx, l.id); err != nil || string(rec.Payload) != "locked" {
+		return fmt.Errorf("read after a failed write: got %.40q, error %w", rec.Payload, err)
+	}
+	if err := s.Release(ctx, l.id, l.a.Token); err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	if err := s.Extend(ctx, l.id, l.a.Token, time.Hour); !errors.Is(err, session.ErrLockLost) {
+		return fmt.Errorf("extend after release: %w", err)
+	}
+	if err := s.Destroy(ctx, l.id); err != nil {
+		return fmt.Errorf("destroy of a locked session: %w", err)
 	}
 	return nil
 }

@@ -24,6 +24,9 @@ func children() map[string]func(dir string) error {
 		"writer":             func(dir string) error { return childWriter(dir, false) },
 		"writer, not synced": func(dir string) error { return childWriter(dir, true) },
 		"holder":             childHolder,
+		"lock and increment": childLockIncrement,
+		"lock":               childLock,
+		"wait for a lock":    childWaitLock,
 	}
 }
 
