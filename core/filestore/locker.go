@@ -69,7 +69,7 @@ func (s *Store) Extend(ctx context.Context, id session.ID, token session.LockTok
 // Release implements session.Locker. Like Destroy it works on a full disk.
 func (s *Store) Release(ctx context.Context, id session.ID, token session.LockToken) error {
 	err := s.in(ctx, id, false, func(f *folder, name string) error {
-		return f.locked(ctx, func() error { return f.release(name, token) })
+		return f.locked(ctx, func() error { return f.release(name, token, true) })
 	})
 	if errors.Is(err, session.ErrNotFound) {
 		return nil
@@ -106,13 +106,17 @@ func (f *folder) acquire(name string, ask session.LockRequest) (session.Lock, er
 	return lock, err
 }
 
-// release gives up what token has. The lock of the folder is held.
-func (f *folder) release(name string, token session.LockToken) error {
+// release gives up the lock if token has it, or else its place in the queue if that is meant too. The lock of the folder
+// is held.
+func (f *folder) release(name string, token session.LockToken, place bool) error {
 	l, err := f.lease(name)
 	if err != nil || l.data == nil {
 		return err
 	}
 	held := l.Token == token
+	if !held && !place {
+		return nil
+	}
 	l.Release(time.Now(), token, listens)
 	if err = f.writeLease(name, l); err != nil && held {
 		// On a full disk rather the queue is lost than the lock kept: those who stand in it ask again soon.

@@ -98,7 +98,7 @@ func (f *folder) publish(ctx context.Context, temp, name string, rec *session.Re
 			err = f.replace(ctx, temp, name)
 		}
 		if token != nil && (err == nil || errors.Is(err, errApplied)) {
-			return cmp.Or(f.release(name, *token), err)
+			return cmp.Or(f.release(name, *token, false), err)
 		}
 		return err
 	})

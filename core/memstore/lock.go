@@ -66,7 +66,9 @@ func (s *Store) WriteRelease(ctx context.Context, id session.ID, rec session.Rec
 	if err := s.write(sh, id, rec, prev); err != nil {
 		return ownedConflict(err)
 	}
-	e.release(token)
+	if e.lock.heldBy(token) { // else it was applied before, and a place in the queue is not given up
+		e.release(token)
+	}
 	return nil
 }
 

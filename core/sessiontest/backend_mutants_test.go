@@ -140,7 +140,7 @@ func writeMutants() []mutantTest {
 				}
 				return m.full.Write(ctx, id, rec, prev)
 			}
-		}, fails: "retry-create"},
+		}, fails: "race-writers? retry-create"},
 		{name: "change reads then writes", spoil: func(m *mutant) {
 			m.write = func(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
 				cur, err := m.full.Read(ctx, id)
