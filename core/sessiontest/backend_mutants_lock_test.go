@@ -242,7 +242,7 @@ func lockWriteMutants() []mutantTest {
 				}
 				return err
 			})
-		}, fails: "lock-write-again"},
+		}, fails: "lock-race? lock-write-again"},
 		{name: "WriteRelease needs no lock", spoil: func(m *mutant) {
 			m.writing(func(ctx ctx, id session.ID, rec session.Record, prev session.Version, _ session.LockToken, err error) error {
 				if errors.Is(err, session.ErrLockLost) {
@@ -250,7 +250,7 @@ func lockWriteMutants() []mutantTest {
 				}
 				return err
 			})
-		}, fails: "lock-destroy lock-takeover lock-takeover-over lock-write-again lock-write-stranger"},
+		}, fails: "lock-race? lock-destroy lock-takeover lock-takeover-over lock-write-again lock-write-stranger"},
 		{name: "WriteRelease needs no lock that nobody has", spoil: func(m *mutant) {
 			m.tracked()
 			m.writing(func(ctx ctx, id session.ID, rec session.Record, prev session.Version, _ session.LockToken, err error) error {
@@ -259,7 +259,7 @@ func lockWriteMutants() []mutantTest {
 				}
 				return err
 			})
-		}, fails: "lock-takeover-over lock-write-again lock-write-stranger"},
+		}, fails: "lock-race? lock-takeover-over lock-write-again lock-write-stranger"},
 		{name: "WriteRelease creates", spoil: func(m *mutant) {
 			m.writing(func(ctx ctx, id session.ID, rec session.Record, prev session.Version, _ session.LockToken, err error) error {
 				if errors.Is(err, session.ErrNotFound) && prev.IsZero() && time.Now().Before(rec.Deadline()) {

@@ -114,6 +114,7 @@ func raceReaders(p *probe) {
 				next.Payload = []byte(payload(next.Version))
 				p.ok("change", nodes[0].Write(p.ctx, id, next, mine.Version))
 				mine = next
+				p.pause() // else it may be over before anybody reads
 				continue
 			}
 			got, err := nodes[worker%2].Read(p.ctx, id)
