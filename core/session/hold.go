@@ -49,7 +49,7 @@ func (h *hold) renew() {
 	if h.over {
 		return
 	}
-	next := lease / 3
+	next := jitter(lease / 3)
 	switch {
 	case err == nil:
 		h.end = sent.Add(lease - lease/10)
@@ -58,11 +58,14 @@ func (h *hold) renew() {
 		return
 	default:
 		h.m.observe(h.ctx, Event{Kind: EventFailed, Op: "extend", Err: err, id: h.id})
-		if next = lease / 10; !time.Now().Before(h.end) {
+		next = jitter(lease / 10)
+		if left := time.Until(h.end); left > 0 {
+			next = min(next, left) // so that the handler learns in time that the lease is over
+		} else {
 			h.lose("extend", err)
 		}
 	}
-	h.timer.Reset(jitter(next))
+	h.timer.Reset(next)
 }
 
 // lose notes that somebody else may have the lock.
