@@ -304,11 +304,12 @@ func ExampleGet_exclusive() {
 	}))
 	w := httptest.NewRecorder()
 	start.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	cookie := w.Result().Cookies()[0]
 	var clicks sync.WaitGroup
 	for range 2 { // a double click
 		clicks.Go(func() {
 			r := httptest.NewRequest("POST", "/pay", nil)
-			r.AddCookie(w.Result().Cookies()[0])
+			r.AddCookie(cookie)
 			pay.ServeHTTP(httptest.NewRecorder(), r)
 		})
 	}
