@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"time"
@@ -15,6 +16,8 @@ import (
 
 const (
 	leaseSuffix = ".lock"
+	// A larger file is no lock. Options.MaxBytes is about sessions: a short one may have a long queue.
+	leaseMost = 1 << 20
 	// A waiter of another process looks after about this time whether its turn has come.
 	leasePause = 4 * time.Millisecond
 )
@@ -66,7 +69,8 @@ func (s *Store) Extend(ctx context.Context, id session.ID, token session.LockTok
 	})
 }
 
-// Release implements session.Locker. Like Destroy it works on a full disk.
+// Release implements session.Locker. On a full disk the holder's works, as Destroy does; that of a waiter may fail, whose place
+// in the queue then ends by itself.
 func (s *Store) Release(ctx context.Context, id session.ID, token session.LockToken) error {
 	err := s.in(ctx, id, false, func(f *folder, name string) error {
 		return f.locked(ctx, func() error { return f.release(name, token, true) })
@@ -130,7 +134,7 @@ func listens(session.LockToken) bool { return true }
 
 // readLease reads the lock of a session. What is no lock is errLease.
 func (f *folder) readLease(name string) (*leaseFile, error) {
-	data, _, err := f.read(name + leaseSuffix)
+	data, _, err := f.read(name+leaseSuffix, leaseMost)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return &leaseFile{}, nil
@@ -185,9 +189,15 @@ func (f *folder) writeLease(name string, l *leaseFile) error {
 	return nil
 }
 
+// removeLease frees the lock of a session whatever is in its place: what cannot be removed goes to the quarantine.
 func (f *folder) removeLease(name string) error {
-	if err := f.remove(name + leaseSuffix); err != nil && !errors.Is(err, session.ErrNotFound) {
-		return err
+	err := f.remove(name + leaseSuffix)
+	if err == nil || errors.Is(err, session.ErrNotFound) {
+		return nil
 	}
-	return nil
+	f.setAside(name + leaseSuffix)
+	if _, gone := f.root.Lstat(name + leaseSuffix); errors.Is(gone, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }

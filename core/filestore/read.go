@@ -45,7 +45,7 @@ func expired(rec *session.Record) bool { return !time.Now().Before(rec.Deadline(
 
 // load reads the record in a file, expired or not. The error is ErrNotFound, ErrUnavailable or a *corrupt.
 func (f *folder) load(name string) (session.Record, error) {
-	data, seen, err := f.read(name)
+	data, seen, err := f.read(name, f.store.opts.MaxBytes)
 	if err != nil {
 		return session.Record{}, err
 	}
@@ -61,10 +61,10 @@ func (f *folder) load(name string) (session.Record, error) {
 
 // read returns the contents and the mtime of a file. It takes no lock: a file is complete when it gets its name, and is
 // not changed after that.
-func (f *folder) read(name string) (data []byte, mtime time.Time, err error) {
+func (f *folder) read(name string, most int) (data []byte, mtime time.Time, err error) {
 	info, err := f.root.Lstat(name) // os.Root would follow a link to another session
 	if err == nil {
-		err = f.readable(info)
+		err = readable(info, most)
 	}
 	if err != nil {
 		return nil, mtime, opening(err)
@@ -76,7 +76,7 @@ func (f *folder) read(name string) (data []byte, mtime time.Time, err error) {
 	defer file.Close()
 	info, err = file.Stat() // this may be a newer file than the one above
 	if err == nil {
-		err = f.readable(info)
+		err = readable(info, most)
 	}
 	if err != nil {
 		return nil, mtime, opening(err)
@@ -90,11 +90,11 @@ func (f *folder) read(name string) (data []byte, mtime time.Time, err error) {
 }
 
 // readable returns a *corrupt if the file is none that this package wrote.
-func (f *folder) readable(info fs.FileInfo) error {
+func readable(info fs.FileInfo, most int) error {
 	if !info.Mode().IsRegular() {
 		return &corrupt{fmt.Errorf("%w: not a regular file", session.ErrCorrupt), true}
 	}
-	if info.Size()-int64(session.RecordOverhead) > int64(f.store.opts.MaxBytes) { // perhaps of a process with a higher limit
+	if info.Size()-int64(session.RecordOverhead) > int64(most) { // perhaps of a process with a higher limit
 		return &corrupt{fmt.Errorf("%w: a file of %d bytes is over the limit", session.ErrCorrupt, info.Size()), false}
 	}
 	return nil
