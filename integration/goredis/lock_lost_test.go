@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
+	"github.com/nonstick-go/nonstick/backends/goredis"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
@@ -15,7 +18,7 @@ func TestLockLostReply(t *testing.T) {
 	r := servers.StartRedis(t, nil)
 	for name, how := range map[string]servers.Loss{"silence": servers.Silence, "FIN": servers.FIN, "RST": servers.RST} {
 		proxy := servers.StartProxy(t, r.Addr())
-		s := openAsIs(t, "redis://"+proxy.Addr()+"?pool_size=1&read_timeout=500ms&dial_timeout=5s&pool_timeout=5s")
+		s := deaf(t, proxy.Addr())
 		must(t, "Ping", s.Ping(t.Context()))
 		ctx := t.Context()
 		id, rec := stored(t, s)
@@ -62,6 +65,19 @@ func TestLockLostReply(t *testing.T) {
 		expectPayload(t, s, id, "two")
 		expectFields(t, r, name, id, "r")
 	}
+}
+
+// deaf opens a Store that does not subscribe: the reply to that could be the one that is lost.
+func deaf(t *testing.T, addr string) *goredis.Store {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{
+		Addr: addr, ContextTimeoutEnabled: true, MaxRetries: -1, DisableIdentity: true,
+		PoolSize: 1, ReadTimeout: 500 * time.Millisecond, DialTimeout: patience, PoolTimeout: patience,
+	})
+	t.Cleanup(func() { _ = client.Close() })
+	s, err := goredis.New(struct{ goredis.Client }{client}, nil)
+	must(t, "New", err)
+	return s
 }
 
 // The lock is released by a WriteRelease of what was stored before by a Write, and what was seen since is kept.
