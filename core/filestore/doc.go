@@ -37,7 +37,7 @@
 // leaves the old one. If the very last step fails, syncing the folder, Write reports the failure although readers see
 // the new record. Touch sets only the file's mtime and is not synced: after a power failure a session may look unused
 // since its last write. The lock of a session is not synced either: it may be free after a power failure, when nobody is
-// left who held it. A lock that cannot be read counts as a free one and goes to the quarantine.
+// left who held it. A lock that cannot be read, or is over 1 MiB, counts as a free one and goes to the quarantine.
 //
 // The later of the record's own time and the mtime counts as Seen, unless the mtime is more than an hour ahead of the
 // clock. So a copy of the folder that does not keep times (cp without -p) makes sessions look freshly used: they may

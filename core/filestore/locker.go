@@ -69,8 +69,8 @@ func (s *Store) Extend(ctx context.Context, id session.ID, token session.LockTok
 	})
 }
 
-// Release implements session.Locker. On a full disk the holder's works, as Destroy does; that of a waiter may fail, whose place
-// in the queue then ends by itself.
+// Release implements session.Locker. On a full disk the holder's works, as Destroy does; that of a waiter may fail, whose
+// place in the queue then ends by itself.
 func (s *Store) Release(ctx context.Context, id session.ID, token session.LockToken) error {
 	err := s.in(ctx, id, false, func(f *folder, name string) error {
 		return f.locked(ctx, func() error { return f.release(name, token, true) })

@@ -133,8 +133,15 @@ func TestLeaseGarbage(t *testing.T) {
 			must(t, s.WriteRelease(t.Context(), id, record("changed"), rec.Version, a.Token))
 			must(t, plant(leaseOf(dir, id)))
 			must(t, s.Release(t.Context(), id, a.Token))
-			mustHold(t, s, id, a)
 			wantPayload(t, s, id, "changed")
+
+			mustHold(t, s, id, a)
+			must(t, errors.Join(os.Remove(leaseOf(dir, id)), plant(leaseOf(dir, id))))
+			wantError(t, s.WriteRelease(t.Context(), id, record("late"), rec.Version, a.Token), session.ErrLockLost, dir)
+			wantPayload(t, s, id, "changed")
+			must(t, plant(leaseOf(dir, id)))
+			must(t, s.Destroy(t.Context(), id))
+			wantError(t, readError(t, s, id), session.ErrNotFound, dir)
 		})
 	}
 	if data, err := os.ReadFile(target); err != nil || string(data) != `{}` {
@@ -154,10 +161,14 @@ func TestLeaseGC(t *testing.T) {
 	must(t, os.Remove(pathOf(dir, left)))
 	must(t, errors.Join(os.Remove(pathOf(dir, dir2)), os.Remove(leaseOf(dir, dir2)), os.MkdirAll(leaseOf(dir, dir2)+"/in", 0o700)))
 	plantExpired(t, s, dir, over)
+	removed := 0
 	for range 2 {
-		if n, err := s.GC(t.Context(), 100); n > 1 || err != nil {
-			t.Fatalf("GC: got %d, error %v", n, err)
-		}
+		n, err := s.GC(t.Context(), 100)
+		must(t, err)
+		removed += n
+	}
+	if removed != 1 {
+		t.Errorf("GC has counted %d, want the expired session only", removed)
 	}
 	names := list(t, filepath.Join(dir, "09"))
 	if len(names) != 3 || !strings.HasSuffix(names[1], ".lock") || names[1] != names[0]+".lock" {
@@ -183,8 +194,15 @@ func TestLeaseFolderDeleted(t *testing.T) {
 	rec := create(t, s, id, "payload")
 	a := ask("/a", time.Hour)
 	mustHold(t, s, id, a)
+	other, waiter := openStore(t, dir, nil), ask("/waiter", time.Hour)
+	lock, err := other.Acquire(t.Context(), id, waiter)
+	if err != nil || lock.Held {
+		t.Fatalf("a waiter gets %+v, error %v", lock, err)
+	}
 	must(t, os.RemoveAll(filepath.Join(dir, "0a")))
-	_, err := s.Acquire(t.Context(), id, a)
+	_, err = other.Acquire(t.Context(), id, waiter)
+	wantError(t, err, session.ErrNotFound, dir)
+	_, err = s.Acquire(t.Context(), id, a)
 	wantError(t, err, session.ErrNotFound, dir)
 	wantError(t, s.WriteRelease(t.Context(), id, record("late"), rec.Version, a.Token), session.ErrNotFound, dir)
 	wantError(t, s.Extend(t.Context(), id, a.Token, time.Hour), session.ErrNotFound, dir)
@@ -201,21 +219,7 @@ const (
 // TestLockProcesses has processes count in one session by reading and writing under its lock. No conflict may come up.
 func TestLockProcesses(t *testing.T) {
 	t.Parallel()
-	s, dir := newStore(t, nil)
-	create(t, s, session.ID{}, "0")
-	var running [lockers]*child
-	for i := range running {
-		running[i] = startChild(t, "lock and increment", dir)
-	}
-	for _, c := range running {
-		if out := c.wait(t); out != "" {
-			t.Errorf("a process said: %s", out)
-		}
-	}
-	wantPayload(t, s, session.ID{}, strconv.Itoa(lockers*2*lockRounds))
-	if names := list(t, filepath.Join(dir, "00")); len(names) != 2 {
-		t.Errorf("the folder holds %q, want lock and session", names)
-	}
+	countInProcesses(t, "lock and increment", lockers, lockers*2*lockRounds)
 }
 
 func childLockIncrement(dir string) error {

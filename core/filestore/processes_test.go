@@ -28,22 +28,26 @@ const (
 // nobody may starve.
 func TestIncrement(t *testing.T) {
 	t.Parallel()
+	countInProcesses(t, "increment", incrementers, incrementers*goroutines*increments)
+}
+
+// countInProcesses runs a child several times at once on a store with one session, which must then hold want.
+func countInProcesses(t *testing.T, name string, processes, want int) {
+	t.Helper()
 	s, dir := newStore(t, nil)
 	create(t, s, session.ID{}, "0")
-	var running [incrementers]*child
+	running := make([]*child, processes)
 	for i := range running {
-		running[i] = startChild(t, "increment", dir)
+		running[i] = startChild(t, name, dir)
 	}
 	for _, c := range running {
 		if out := c.wait(t); out != "" {
 			t.Errorf("a process said: %s", out)
 		}
 	}
-	wantPayload(t, s, session.ID{}, strconv.Itoa(incrementers*goroutines*increments))
-	for _, name := range list(t, filepath.Join(dir, "00")) {
-		if strings.HasPrefix(name, "tmp-") {
-			t.Error("a temporary file was left over")
-		}
+	wantPayload(t, s, session.ID{}, strconv.Itoa(want))
+	if names := list(t, filepath.Join(dir, "00")); len(names) != 2 {
+		t.Errorf("the folder holds %q, want lock and session", names)
 	}
 }
 

@@ -26,8 +26,9 @@ type LockOptions struct {
 	MaxHold time.Duration
 	// MaxWait is how long a request waits for a lock. Default 5 s; negative: it does not.
 	MaxWait time.Duration
-	// MaxWaiters is how many requests of this node may wait for one session; one more fails at once. Default 32; negative:
-	// none.
+	// MaxWaiters is how many requests of this node may wait for one session; others fail at once. While the first of them
+	// asks the store and does not know yet that it has to wait, it is not counted, so one more may come in. Default 32;
+	// negative: none.
 	MaxWaiters int
 	// OrReadOnly gives a request that has waited for MaxWait the session with ReadOnly, instead of ErrLocked.
 	OrReadOnly bool
