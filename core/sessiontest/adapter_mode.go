@@ -103,14 +103,7 @@ func exclusiveRequests(p *adapterProbe) {
 			return err
 		}
 		return done(c)
-	}}, Route{"GET", "/total", func(c Call) error {
-		s, err := get(c)
-		if err != nil {
-			return err
-		}
-		_, err = c.WriteString(strconv.Itoa(key.Get(s)))
-		return err
-	}})
+	}}, total(key))
 	v := s.known()
 	p.parallel(n, func(int) {
 		mine := *v

@@ -48,6 +48,18 @@ func parallelKeys(p *adapterProbe) {
 	}
 }
 
+// total is a route that answers with a counter.
+func total(key session.Key[int]) Route {
+	return Route{"GET", "/total", func(c Call) error {
+		s, err := get(c)
+		if err != nil {
+			return err
+		}
+		_, err = c.WriteString(strconv.Itoa(key.Get(s)))
+		return err
+	}}
+}
+
 func parallelUpdates(p *adapterProbe) {
 	const n = 200
 	key := session.NewKey[int]("n")
@@ -60,14 +72,7 @@ func parallelUpdates(p *adapterProbe) {
 			return err
 		}
 		return done(c)
-	}}, Route{"GET", "/total", func(c Call) error {
-		s, err := get(c)
-		if err != nil {
-			return err
-		}
-		_, err = c.WriteString(strconv.Itoa(key.Get(s)))
-		return err
-	}})
+	}}, total(key))
 	v := s.known()
 	p.parallel(n, func(int) {
 		mine := *v
