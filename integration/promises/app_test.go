@@ -60,6 +60,12 @@ func routes() map[string]func(request) (int, string) {
 			}
 			return "added"
 		}),
+		"/pay": with(func(_ request, s *session.Session) string {
+			if err := count.Set(s, count.Get(s)+1); err != nil {
+				return err.Error()
+			}
+			return "paid"
+		}, session.Exclusive),
 		"/login": with(func(r request, s *session.Session) string {
 			if err := s.Renew(); err != nil {
 				return err.Error()

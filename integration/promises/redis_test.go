@@ -46,7 +46,8 @@ func TestRedisCommandsPerRequest(t *testing.T) {
 			server := servers.StartRedis(t, nil)
 			admin := server.Admin()
 			b := newBrowser(t, start(t, newManager(t, openRedis(t, server, patient), session.Options{})))
-			b.follow("/set?key=k&value=v") // the scripts are known from here on, the session is there
+			b.follow("/set?key=k&value=v") // the session is there
+			b.get("/pay")                  // the scripts are known from here on
 			madeUp := newBrowserWith(b, "__Host-session="+strings.Repeat("A", 43))
 			malformed := newBrowserWith(b, "__Host-session=../../etc/passwd")
 			for _, c := range []struct {
@@ -59,6 +60,7 @@ func TestRedisCommandsPerRequest(t *testing.T) {
 				{"one change", "/set?key=k&value=w", b, -2},
 				{"the same value again", "/set?key=k&value=w", b, 1},
 				{"a counter", "/add", b, -2},
+				{"a change that has the session for itself", "/pay", b, 4}, // two scripts, each with a read in it
 				{"a made-up id", "/show", madeUp, 1},
 				{"a malformed id", "/show", malformed, 0},
 				{"a newcomer who only looks", "/show", newBrowserWith(b, ""), 0},
