@@ -42,7 +42,9 @@
 //
 // The lock of a session is in the same hash, only while somebody holds it or waits: in l who, in q the queue. They show
 // method, path and node of the requests. Each method of session.Locker is one script. A Store whose caller has to wait
-// subscribes to one channel of its own, the prefix and wake: and a random name, on one connection more.
+// subscribes to one channel of its own, the prefix and wake: and a random name, on one connection more. Messages that hand
+// a lock over contain the session, unless it is larger than 16 KiB or the client is one for a cluster: who may listen to
+// these channels may read sessions, as who may read the keys.
 //
 // maxmemory-policy should be noeviction: the others drop living sessions, which logs their users out.
 //

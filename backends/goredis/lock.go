@@ -25,7 +25,7 @@ func (s *Store) Acquire(ctx context.Context, id session.ID, ask session.LockRequ
 	if s.closed.Load() {
 		return session.Lock{}, session.ErrClosed
 	}
-	channel, wake := polling, (<-chan struct{})(nil)
+	channel, wake, asked := polling, (<-chan session.Lock)(nil), time.Now()
 	if ask.Wait > 0 {
 		channel, wake = s.wakes.listen(ask.Token)
 	}
@@ -49,6 +49,7 @@ func (s *Store) Acquire(ctx context.Context, id session.ID, ask session.LockRequ
 	case "wait":
 		if ask.Wait > 0 {
 			s.wakes.start()
+			s.wakes.expect(ask.Token, asked, fields[2])
 		}
 		return session.Lock{Holder: holderOf(fields[1], fields[2]), Wake: wake, Retry: retry(fields[2], fields[3], wake != nil)}, nil
 	case "full":
@@ -178,4 +179,7 @@ func holderOf(field, now any) (h session.Holder) {
 	return h
 }
 
-var _ [session.MaxLockQueue]struct{} = [64]struct{}{} // of acquireScript
+var (
+	_ [session.MaxLockQueue]struct{} = [64]struct{}{}    // of acquireScript
+	_ [maxMessage]struct{}           = [16384]struct{}{} // of lockLibrary
+)

@@ -6,12 +6,18 @@ package goredis
 //	l  token, end of the lease, since when, state, holder, and whom it was taken from with its since; separated by blanks
 //	q  for each waiter: token, channel, end of its place, lease, and holder; separated by blanks, each ended by ;
 //
-// Times are milliseconds of the server's clock. The state is t if the holder knows that it is one, else g; then u if the
-// holder before it was broken and it must be told, else c.
+// Times are milliseconds of the server's clock. The state is t if the holder knows that it is one, or may know by a
+// message, else g; then u if the holder before it was broken and it must be told, else c.
+//
+// A waiter is called by a message: its token, and if it may begin at once the time, the lease, t and r too; see handed.
 const (
+	// maxMessage is the largest record that a message carries. Redis keeps messages for a process that does not read them,
+	// and drops its connection when they are too many.
+	maxMessage = 16 << 10
+
 	// lockLibrary begins each script that knows of locks. The scripts that use pass have as their last arguments what the
 	// names of channels begin with, and 1 if PUBLISH tells whether anybody listens: in a cluster it does not, as it counts
-	// only those who are connected to the same node.
+	// only those who are connected to the same node. There messages go to all nodes, and carry no records.
 	lockLibrary = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -40,26 +46,37 @@ local function lend(was, w, lease, taken)
   return l
 end
 
+local function call(l, channel)
+  if channel == '-' then return true end
+  local counted, message = ARGV[#ARGV] == '1', l.token
+  if counted and not l.unclean and l.ends > now then
+    local h = redis.call('HMGET', KEYS[1], 't', 'r')
+    if h[2] and #h[2] <= 16384 then
+      message, l.taken = table.concat({l.token, now, l.ends - now, h[1] or '-', h[2]}, ' '), true
+    end
+  end
+  local heard = redis.pcall('PUBLISH', ARGV[#ARGV - 1] .. channel, message)
+  if type(heard) ~= 'number' then l.taken = false end
+  return heard ~= 0 or not counted
+end
+
 local function pass(was, queue, me)
   while #queue > 0 do
     local w = table.remove(queue, 1)
     if w.token == me then return lend(was, w, w.lease, false) end
     if w.ends > now then
-      local heard = 1
-      if w.channel ~= '-' then
-        heard = redis.pcall('PUBLISH', ARGV[#ARGV - 1] .. w.channel, w.token)
-        if ARGV[#ARGV] ~= '1' or type(heard) ~= 'number' then heard = 1 end
-      end
-      if heard > 0 then return lend(was, w, math.min(w.lease, 1000), false) end
+      local l = lend(was, w, math.min(w.lease, 1000), false)
+      if call(l, w.channel) then return l end
     end
   end
 end
 
-local function save(l, queue, had, stale)
+local function save(l, queue, had)
+  local stale = {}
   if l then
     redis.call('HSET', KEYS[1], 'l', table.concat({l.token, l.ends, l.since, (l.taken and 't' or 'g') .. (l.unclean and 'u' or 'c'), l.holder, l.broken}, ' '))
   else
-    stale[#stale + 1] = 'l'
+    stale[1] = 'l'
   end
   if #queue > 0 then
     local text = {}
@@ -91,7 +108,7 @@ while not l or l.ends <= now and l.token ~= token do
 end
 if l.token == token then
   l.ends, l.taken = now + lease, true
-  save(l, queue, h[4], {})
+  save(l, queue, h[4])
   return {'held', h[1], h[2], l.unclean and 1 or 0, l.broken, now}
 end
 local place = #queue + 1
@@ -100,7 +117,7 @@ for i, w in ipairs(queue) do
 end
 local answer = wait > 0 and place > 64 and 'full' or 'wait'
 if wait > 0 and place <= 64 then queue[place] = me end
-save(l, queue, h[4], {})
+save(l, queue, h[4])
 return {answer, l.holder .. '@' .. l.since, now, l.ends}`
 
 	// writeReleaseScript takes what writeScript takes, and the token. A record that is stored already, by a Write before it,
@@ -110,14 +127,13 @@ if not h[1] then return 0 end
 local version, l, queue = string.sub(h[1], 3, 18), parse(h[3]), waiters(h[4])
 local applied, mine = version == string.sub(ARGV[1], 3, 18), l and l.token == ARGV[4]
 if not mine then return applied and 1 or 2 end
-local stale = {}
 if not applied then
   if version ~= ARGV[3] then return {h[1], h[2]} end
   redis.call('HSET', KEYS[1], 'r', ARGV[1])
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  if h[2] then stale[1] = 't' end
+  if h[2] then redis.call('HDEL', KEYS[1], 't') end
 end
-save(pass(nil, queue, ''), queue, h[4], stale)
+save(pass(nil, queue, ''), queue, h[4])
 return 1`
 
 	// extendScript takes the token and the lease. It begins with HDEL, which works when the memory is full.
@@ -128,7 +144,7 @@ if not l or l.token ~= ARGV[1] then
 end
 l.ends, l.taken = now + tonumber(ARGV[2]), true
 redis.call('HDEL', KEYS[1], 'l')
-save(l, {}, false, {})
+save(l, {}, false)
 return 1`
 
 	// releaseScript takes the token. It begins with HDEL, which works when the memory is full.
@@ -147,7 +163,7 @@ else
     if w.token == ARGV[1] then table.remove(queue, i) break end
   end
 end
-if l or #queue > 0 then save(l, queue, false, {}) end
+if l or #queue > 0 then save(l, queue, false) end
 return 1`
 
 	replyLost = int64(2)

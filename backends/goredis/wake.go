@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,34 +37,54 @@ type wakes struct {
 
 	mu      sync.Mutex
 	up      bool // Redis has confirmed the subscription
-	waiting map[session.LockToken]chan struct{}
+	waiting map[session.LockToken]waiter
 	stopped bool
 	cancel  context.CancelFunc // of the goroutine that listens; nil until it is needed
 	done    chan struct{}      // closed when it has ended
 }
 
+// waiter is a call of Acquire that has taken a place in a queue.
+type waiter struct {
+	wake chan session.Lock
+	// When it asked, by the clock here, and when it was answered, by the server's; zero until then. So what the server
+	// said to be at a time was so no earlier than that time is after answered, counted from asked.
+	asked    time.Time
+	answered int64
+}
+
 func newWakes(client Client, prefix string) *wakes {
 	var b [12]byte
 	_, _ = rand.Read(b[:]) // never fails
-	w := &wakes{prefix: prefix + channelInfix, name: hex.EncodeToString(b[:]), waiting: make(map[session.LockToken]chan struct{})}
+	w := &wakes{prefix: prefix + channelInfix, name: hex.EncodeToString(b[:]), waiting: make(map[session.LockToken]waiter)}
 	w.client, _ = client.(subscriber)
 	return w
 }
 
 // listen returns the channel in Redis by which a waiter is called, and the one here. There is none unless the subscription
 // is up: a publisher takes who does not listen for dead.
-func (w *wakes) listen(token session.LockToken) (channel string, wake <-chan struct{}) {
+func (w *wakes) listen(token session.LockToken) (channel string, wake <-chan session.Lock) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.up {
 		return polling, nil
 	}
-	c := w.waiting[token]
-	if c == nil {
-		c = make(chan struct{}, 1)
-		w.waiting[token] = c
+	own, ok := w.waiting[token]
+	if !ok {
+		own.wake = make(chan session.Lock, 1)
+		w.waiting[token] = own
 	}
-	return w.name, c
+	return w.name, own.wake
+}
+
+// expect notes that a waiter asked at a time, and was answered at another one of the server's clock.
+func (w *wakes) expect(token session.LockToken, asked time.Time, answered any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if own, ok := w.waiting[token]; ok {
+		own.asked = asked
+		own.answered, _ = answered.(int64)
+		w.waiting[token] = own
+	}
 }
 
 func (w *wakes) forget(token session.LockToken) {
@@ -73,16 +95,40 @@ func (w *wakes) forget(token session.LockToken) {
 
 // call wakes the waiter that a message names.
 func (w *wakes) call(message string) {
+	name, rest, _ := strings.Cut(message, " ")
 	var token session.LockToken
-	if n, err := hex.Decode(token[:], []byte(message[:min(len(message), 2*len(token))])); err != nil || n != len(token) {
+	if len(name) != hex.EncodedLen(len(token)) {
+		return
+	}
+	if _, err := hex.Decode(token[:], []byte(name)); err != nil {
 		return
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	own := w.waiting[token]
+	w.mu.Unlock()
 	select {
-	case w.waiting[token] <- struct{}{}:
+	case own.wake <- own.handed(rest):
 	default: // nobody, or called already
 	}
+}
+
+// handed makes the lock of the rest of a message. It is not held if the waiter has to ask.
+func (own waiter) handed(message string) session.Lock {
+	fields := strings.SplitN(message, " ", 4) // time, lease, t, r
+	if len(fields) != 4 || own.answered == 0 {
+		return session.Lock{}
+	}
+	at, err := strconv.ParseInt(fields[0], 10, 64)
+	lease, err2 := strconv.ParseInt(fields[1], 10, 64)
+	rec, err3 := decode([]byte(strings.TrimPrefix(fields[2], "-")), []byte(fields[3]))
+	if err != nil || err2 != nil || err3 != nil {
+		return session.Lock{}
+	}
+	ends := own.asked.Add(time.Duration(at-own.answered+lease) * time.Millisecond)
+	if latest := time.Now().Add(time.Duration(lease) * time.Millisecond); ends.After(latest) { // the server's clock was set
+		ends = latest
+	}
+	return session.Lock{Held: true, Record: rec, Expires: ends}
 }
 
 // start subscribes when the first waiter shows up: a process that never waits costs Redis no connection.

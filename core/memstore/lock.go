@@ -15,7 +15,7 @@ const retry = 250 * time.Millisecond
 // lock is the lock of a session. Nil is a free one.
 type lock struct {
 	lease.State
-	wake map[session.LockToken]chan struct{} // of those in the queue
+	wake map[session.LockToken]chan session.Lock // of those in the queue
 }
 
 // Acquire implements session.Locker.
@@ -117,16 +117,16 @@ func (e *entry) release(token session.LockToken) {
 func (l *lock) heldBy(token session.LockToken) bool { return l != nil && l.Token == token }
 
 // listen returns the channel of a waiter.
-func (l *lock) listen(token session.LockToken) <-chan struct{} {
+func (l *lock) listen(token session.LockToken) <-chan session.Lock {
 	if len(l.wake) > len(l.Queue) { // some have lost their place
-		maps.DeleteFunc(l.wake, func(t session.LockToken, _ chan struct{}) bool { return !l.Queued(t) })
+		maps.DeleteFunc(l.wake, func(t session.LockToken, _ chan session.Lock) bool { return !l.Queued(t) })
 	}
 	wake := l.wake[token]
 	if wake == nil {
 		if l.wake == nil {
-			l.wake = make(map[session.LockToken]chan struct{})
+			l.wake = make(map[session.LockToken]chan session.Lock)
 		}
-		wake = make(chan struct{}, 1)
+		wake = make(chan session.Lock, 1)
 		l.wake[token] = wake
 	}
 	return wake
@@ -135,7 +135,7 @@ func (l *lock) listen(token session.LockToken) <-chan struct{} {
 // call wakes a waiter, who leaves the queue. All of them are goroutines of this process, so they are there.
 func (l *lock) call(token session.LockToken) bool {
 	if wake := l.wake[token]; wake != nil {
-		wake <- struct{}{} // it has room: nobody is called twice
+		wake <- session.Lock{} // it has room: nobody is called twice
 		delete(l.wake, token)
 	}
 	return true

@@ -24,11 +24,15 @@ type hold struct {
 	tell  chan struct{} // closed when lost; nil until somebody listens
 }
 
-// start begins to renew the lease, a third of it from now; most requests are over before that.
-func (h *hold) start() {
+// start begins to renew the lease, a third of it from now; most requests are over before that. The lease ends at expires
+// if that is not zero.
+func (h *hold) start(expires time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	lease := h.m.o.Lock.Lease
+	if !expires.IsZero() {
+		lease = expires.Sub(h.took)
+	}
 	h.end = h.took.Add(lease - lease/10) // clocks run at slightly different speeds
 	h.timer = time.AfterFunc(jitter(lease/3), h.renew)
 }

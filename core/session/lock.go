@@ -15,14 +15,14 @@ func (s *Session) seize(id ID, me Holder, l lockLimits) (rec Record, h *hold, er
 		return rec, nil, errNoLocker
 	}
 	err = m.turns.enter(s.ctx, id, me, l)
+	var lock Lock
 	if err == nil {
 		h = &hold{m: m, ctx: s.ctx, id: id, token: newLockToken()}
-		if rec, err = s.ask(h, me, begin.Add(l.wait), l); err != nil {
+		if lock, err = s.ask(h, me, begin.Add(l.wait), l); err != nil {
 			m.turns.leave(id)
 		}
 	}
-	locked, ok := errors.AsType[*LockedError](err)
-	if ok {
+	if locked, ok := errors.AsType[*LockedError](err); ok {
 		locked.Waited = time.Since(begin)
 		if !errors.Is(err, context.Canceled) { // a visitor who hung up was not refused
 			s.observe(Event{Kind: EventLockRefused, Err: err, Wait: locked.Waited, id: id})
@@ -31,13 +31,16 @@ func (s *Session) seize(id ID, me Holder, l lockLimits) (rec Record, h *hold, er
 	if err != nil {
 		return Record{}, nil, err
 	}
-	h.start()
+	h.start(lock.Expires)
+	if lock.Unclean {
+		s.observe(Event{Kind: EventLockBroken, Holder: lock.Holder, id: id})
+	}
 	s.observe(Event{Kind: EventLocked, Wait: h.took.Sub(begin), id: id})
-	return rec, h, nil
+	return lock.Record, h, nil
 }
 
 // ask asks the store until it has lent the lock.
-func (s *Session) ask(h *hold, me Holder, end time.Time, l lockLimits) (Record, error) {
+func (s *Session) ask(h *hold, me Holder, end time.Time, l lockLimits) (Lock, error) {
 	m := s.m
 	ask := LockRequest{Token: h.token, Lease: m.o.Lock.Lease, Holder: me}
 	for asked := false; ; asked = true {
@@ -48,46 +51,50 @@ func (s *Session) ask(h *hold, me Holder, end time.Time, l lockLimits) (Record, 
 		h.took = time.Now() // before the call: the lease may begin as early as that
 		lock, err := m.acquire(&s.reading, h.id, ask)
 		switch {
-		case err == nil && lock.Held:
-			me.Since = h.took
-			m.turns.know(h.id, me, false)
-			if lock.Unclean {
-				s.observe(Event{Kind: EventLockBroken, Holder: lock.Holder, id: h.id})
-			}
-			return lock.Record, nil
 		case answered(err, ErrNotFound):
-			return Record{}, err
+			return Lock{}, err
 		case answered(err, ErrLocked):
-			return Record{}, &LockedError{Holder: lock.Holder, Err: errors.New("too many nodes wait for it already")}
+			return Lock{}, &LockedError{Holder: lock.Holder, Err: errors.New("too many nodes wait for it already")}
 		case err != nil: // the store may have lent it
 			m.later(h.release)
-			return Record{}, err
+			return Lock{}, err
 		}
-		m.turns.know(h.id, lock.Holder, true)
-		if cause := pause(s.ctx, lock.Wake, min(max(lock.Retry, time.Millisecond), ask.Wait)); cause != nil {
-			if asked || ask.Wait > 0 { // it has a place in the queue
-				s.reading.start(s.ctx, m.o.ReadTimeout, true)
-				_ = h.release(&s.reading)
+		if !lock.Held {
+			m.turns.know(h.id, lock.Holder, true)
+			handed, cause := pause(s.ctx, lock.Wake, min(max(lock.Retry, time.Millisecond), ask.Wait))
+			if cause != nil {
+				if asked || ask.Wait > 0 { // it has a place in the queue
+					s.reading.start(s.ctx, m.o.ReadTimeout, true)
+					_ = h.release(&s.reading)
+				}
+				return Lock{}, &LockedError{Holder: lock.Holder, Err: cause}
 			}
-			return Record{}, &LockedError{Holder: lock.Holder, Err: cause}
+			h.took = time.Now()
+			lock = handed
+		}
+		if lock.Held && (lock.Expires.IsZero() || h.took.Before(lock.Expires)) {
+			me.Since = h.took
+			m.turns.know(h.id, me, false)
+			return lock, nil
 		}
 	}
 }
 
-// pause waits until it is time to ask the store again. The error is that of ctx, or errWaited if there is no time left.
-func pause(ctx context.Context, wake <-chan struct{}, d time.Duration) error {
+// pause waits until it is time to ask the store again, or until the lock is handed over. The error is that of ctx, or
+// errWaited if there is no time left.
+func pause(ctx context.Context, wake <-chan Lock, d time.Duration) (handed Lock, cause error) {
 	if d <= 0 {
-		return errWaited
+		return Lock{}, errWaited
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-wake:
+	case handed = <-wake:
 	case <-timer.C:
 	case <-ctx.Done():
-		return ctx.Err()
+		return Lock{}, ctx.Err()
 	}
-	return nil
+	return handed, nil
 }
 
 // upgrade locks a session that the request has already, and reads it again. Changes that were made before stay, laid over

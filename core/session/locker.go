@@ -67,10 +67,14 @@ type Lock struct {
 	// Holder is who has the lock if the caller does not, and who had it if Unclean is set.
 	Holder Holder
 
-	// Wake receives a value when a waiter should ask again. It may be nil, and values may be lost.
-	Wake <-chan struct{}
+	// Wake receives a value when a waiter's turn may have come. If that is held, it is the lock itself, handed over
+	// without a question; else the waiter should ask again. Wake may be nil, and values may be lost.
+	Wake <-chan Lock
 	// Retry is after what time a waiter should ask again at the latest.
 	Retry time.Duration
+	// Expires is, for a lock that Wake hands over, until when its lease is certain: it began when the one before released
+	// the lock, and is shorter than what was asked for. Who looks at it later than that must ask.
+	Expires time.Time
 }
 
 // MaxLockQueue is how many may wait for one session in a store. A Manager puts one waiter at a time there, so it is the

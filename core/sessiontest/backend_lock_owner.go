@@ -90,7 +90,10 @@ func (o *owner) patient(lock session.Lock, err error) (session.Lock, error) {
 			return lock, errors.New("a waiter is not told when to ask again")
 		}
 		select {
-		case <-lock.Wake:
+		case handed := <-lock.Wake:
+			if handed.Held {
+				return handed, o.lasts(handed)
+			}
 		case <-time.After(lock.Retry):
 		case <-o.p.ctx.Done():
 			return lock, o.p.ctx.Err()
@@ -98,6 +101,17 @@ func (o *owner) patient(lock session.Lock, err error) (session.Lock, error) {
 		lock, err = o.acquire()
 	}
 	return lock, err
+}
+
+// lasts returns an error if a lock that was handed over has no end, or a later one than was asked for.
+func (o *owner) lasts(handed session.Lock) error {
+	switch {
+	case handed.Expires.IsZero():
+		return errors.New("a lock that is handed over does not say until when")
+	case time.Until(handed.Expires) > o.ask.Lease:
+		return errors.New("a lock is handed over for longer than was asked for")
+	}
+	return nil
 }
 
 // gets ends the case unless the turn comes.

@@ -11,6 +11,7 @@ import (
 func lockQueueCases() []backendCase {
 	return []backendCase{
 		{"lock-queue", "Those who wait are served in the order in which they came, on whatever node.", lockQueue},
+		{"lock-handed", "A lock that Wake hands over is held like one that Acquire gives, and comes with what was stored last.", lockHanded},
 		{"lock-overtake", "The lock is handed to the first in the queue when it is released: nobody can overtake.", lockOvertake},
 		{"lock-queue-leave", "A place in the queue is given up with Release, and whoever stands behind moves up.", lockQueueLeave},
 		{"lock-queue-dead", "A waiter that does not ask any more does not stop those behind it.", lockQueueDead},
@@ -45,6 +46,33 @@ func lockQueue(p *probe) {
 		rec = changed
 	}
 	p.owner(nodes[0], id, "/last").holds("after all others")
+}
+
+func lockHanded(p *probe) {
+	nodes := p.nodes()
+	rec := p.record("0")
+	id := p.create(nodes[0], rec)
+	for i := range 4 {
+		a, b, c := p.owner(nodes[i/2], id, "/a"), p.owner(nodes[1-i/2], id, "/b"), p.owner(nodes[i/2], id, "/c")
+		a.holds("Acquire")
+		got := b.waits()
+		changed := p.next(rec, strconv.Itoa(i))
+		if i%2 == 0 {
+			p.ok("WriteRelease", a.write(changed, rec.Version))
+		} else {
+			p.ok("Write", nodes[i/2].Write(p.ctx, id, changed, rec.Version))
+			a.gives()
+		}
+		turn := b.gets("after a release", got)
+		p.ok("the turn of one who waits", turn.err)
+		if diff := difference(turn.lock.Record, changed); diff != "" {
+			p.fatalf("the turn of one who waits: %s", diff)
+		}
+		c.refused("after the turn of one who waited")
+		p.ok("Extend", b.extend(life))
+		rec = p.next(changed, "by the one who waited")
+		p.ok("WriteRelease of the one who waited", b.write(rec, changed.Version))
+	}
 }
 
 func lockOvertake(p *probe) {
@@ -93,10 +121,20 @@ func lockQueueDead(p *probe) {
 	first.holds("Acquire")
 	dead, b := p.owner(nodes[1], id, "/dead"), p.owner(nodes[0], id, "/b")
 	dead.ask.Wait = life
-	dead.refused("Acquire of one who is going to wait")
+	lock := dead.refused("Acquire of one who is going to wait")
 	got := b.waits()
 	first.gives()
-	b.served("when the one before is dead", got, false) // who was never told that it has the lock has left nothing behind
+	t := b.gets("when the one before is dead", got)
+	p.ok("the turn of the one behind the dead", t.err)
+	told := false // that it has the lock; else it has left nothing behind
+	select {
+	case handed := <-lock.Wake:
+		told = handed.Held
+	default:
+	}
+	if t.lock.Unclean != told {
+		p.fatalf("a waiter was told that it has the lock: %v, and died; the next one is told Unclean = %v", told, t.lock.Unclean)
+	}
 }
 
 func lockQueueNone(p *probe) {

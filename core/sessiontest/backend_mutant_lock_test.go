@@ -154,6 +154,35 @@ func (m *mutant) answering(change func(ctx context.Context, id session.ID, ask s
 	}
 }
 
+// handing makes Wake hand over the lock, as change leaves it. asked is what was stored when the waiter asked.
+func (m *mutant) handing(change func(asked, handed *session.Lock)) {
+	m.answering(func(ctx context.Context, id session.ID, ask session.LockRequest, lock *session.Lock) {
+		if lock.Wake == nil {
+			return
+		}
+		var asked session.Lock
+		m.lend(ctx, id, &asked)
+		wake, called := make(chan session.Lock, 1), lock.Wake
+		lock.Wake = wake
+		go func() {
+			select {
+			case <-called:
+			case <-ctx.Done():
+				return
+			}
+			ask.Lease = min(ask.Lease, time.Second) // the waiter may be dead
+			handed, err := m.full.Acquire(ctx, id, ask)
+			if err != nil || !handed.Held {
+				wake <- session.Lock{}
+				return
+			}
+			handed.Expires = time.Now().Add(ask.Lease)
+			change(&asked, &handed)
+			wake <- handed
+		}()
+	})
+}
+
 // lend makes an answer one that gives the lock.
 func (m *mutant) lend(ctx context.Context, id session.ID, lock *session.Lock) {
 	if rec, err := m.full.Read(ctx, id); err == nil {

@@ -16,10 +16,10 @@ func lockMutants() []mutantTest {
 	return []mutantTest{
 		{name: "everybody gets the lock", spoil: func(m *mutant) {
 			m.answering(func(ctx ctx, id session.ID, _ session.LockRequest, lock *session.Lock) { m.lend(ctx, id, lock) })
-		}, fails: `lock-destroy lock-excludes lock-lease lock-overtake lock-plain lock-queue lock-queue-dead
-			lock-queue-full lock-queue-leave lock-queue-none lock-race lock-release lock-sessions lock-takeover
-			lock-takeover-queue lock-takeover-race lock-write-again lock-write-conflict lock-write-stranger
-			lock-write-too-large`},
+		}, fails: `lock-destroy lock-excludes lock-handed lock-lease lock-overtake lock-plain lock-queue
+			lock-queue-dead lock-queue-full lock-queue-leave lock-queue-none lock-race lock-release
+			lock-sessions lock-takeover lock-takeover-queue lock-takeover-race lock-write-again
+			lock-write-conflict lock-write-stranger lock-write-too-large`},
 		{name: "locks have no owner", spoil: func(m *mutant) {
 			m.asking(func(ask *session.LockRequest) { ask.Token = session.LockToken{1} })
 			m.writeRelease = func(ctx ctx, id session.ID, rec session.Record, prev session.Version, _ session.LockToken) error {
@@ -31,10 +31,10 @@ func lockMutants() []mutantTest {
 			m.release = func(ctx ctx, id session.ID, _ session.LockToken) error {
 				return m.full.Release(ctx, id, session.LockToken{1})
 			}
-		}, fails: `lock-destroy lock-excludes lock-lease lock-overtake lock-plain lock-queue lock-queue-dead
-			lock-queue-full lock-queue-leave lock-queue-none lock-race lock-release lock-sessions lock-takeover
-			lock-takeover-queue lock-takeover-race lock-write-again lock-write-conflict lock-write-stranger
-			lock-write-too-large`},
+		}, fails: `lock-destroy lock-excludes lock-handed lock-lease lock-overtake lock-plain lock-queue
+			lock-queue-dead lock-queue-full lock-queue-leave lock-queue-none lock-race lock-release
+			lock-sessions lock-takeover lock-takeover-queue lock-takeover-race lock-write-again
+			lock-write-conflict lock-write-stranger lock-write-too-large`},
 		{name: "Acquire gives the first record it has seen", spoil: func(m *mutant) {
 			m.answering(func(_ ctx, id session.ID, _ session.LockRequest, lock *session.Lock) {
 				if lock.Held {
@@ -42,7 +42,7 @@ func lockMutants() []mutantTest {
 					lock.Record = clone(first.(session.Record))
 				}
 			})
-		}, fails: "lock-acquire lock-race lock-write"},
+		}, fails: "lock-acquire lock-handed lock-race lock-write"},
 		{name: "who waits sees the session", spoil: func(m *mutant) {
 			m.answering(func(ctx ctx, id session.ID, _ session.LockRequest, lock *session.Lock) {
 				lock.Record, _ = m.full.Read(ctx, id)
@@ -100,7 +100,7 @@ func lockMutants() []mutantTest {
 		}, fails: "lock-queue-leave lock-release lock-takeover"},
 		{name: "Release does nothing", spoil: func(m *mutant) {
 			m.release = func(ctx ctx, _ session.ID, _ session.LockToken) error { return m.full.Ping(ctx) }
-		}, fails: `lock-acquire lock-overtake lock-queue lock-queue-dead lock-queue-full lock-queue-leave
+		}, fails: `lock-acquire lock-handed lock-overtake lock-queue lock-queue-dead lock-queue-full lock-queue-leave
 			lock-queue-none lock-release lock-sessions lock-takeover-queue lock-write lock-write-stranger`},
 		{name: "Release of nothing is an error", spoil: func(m *mutant) {
 			m.tracked()
@@ -132,7 +132,7 @@ func lockMutants() []mutantTest {
 				}
 				return m.full.Write(ctx, id, rec, prev)
 			}
-		}, fails: "lock-acquire lock-destroy lock-expired lock-plain lock-write-conflict"},
+		}, fails: "lock-acquire lock-destroy lock-expired lock-handed lock-plain lock-write-conflict"},
 		{name: "Acquire touches the session", spoil: func(m *mutant) {
 			m.answering(func(ctx ctx, id session.ID, _ session.LockRequest, lock *session.Lock) {
 				rec := lock.Record
@@ -174,7 +174,8 @@ func lockWriteMutants() []mutantTest {
 				}
 				return m.full.Write(ctx, id, rec, prev)
 			}
-		}, fails: "lock-overtake lock-queue lock-race lock-takeover lock-write lock-write-again lock-write-conflict"},
+		}, fails: `lock-handed lock-overtake lock-queue lock-race lock-takeover lock-write lock-write-again
+			lock-write-conflict`},
 		{name: "WriteRelease only releases", spoil: func(m *mutant) {
 			m.writeRelease = func(ctx ctx, id session.ID, rec session.Record, prev session.Version, token session.LockToken) error {
 				cur, err := m.full.Read(ctx, id)
@@ -183,7 +184,7 @@ func lockWriteMutants() []mutantTest {
 				}
 				return m.full.Release(ctx, id, token)
 			}
-		}, fails: `lock-alias lock-lazy lock-queue lock-race lock-takeover lock-write lock-write-again
+		}, fails: `lock-alias lock-handed lock-lazy lock-queue lock-race lock-takeover lock-write lock-write-again
 			lock-write-conflict`},
 		{name: "a conflict releases", spoil: func(m *mutant) {
 			m.writing(func(ctx ctx, id session.ID, _ session.Record, _ session.Version, token session.LockToken, err error) error {

@@ -32,7 +32,8 @@ func lockQueueMutants() []mutantTest {
 		{name: "waiters never die", spoil: func(m *mutant) { m.immortal() }, fails: "lock-queue-dead"},
 		{name: "who does not wait has a place too", spoil: func(m *mutant) {
 			m.asking(func(ask *session.LockRequest) { ask.Wait = time.Hour })
-		}, fails: "lock-overtake lock-queue-none lock-release lock-takeover lock-write-again lock-write-conflict"},
+		}, fails: `lock-handed lock-overtake lock-queue-none lock-release lock-takeover lock-write-again
+			lock-write-conflict`},
 		{name: "the queue has no end", spoil: func(m *mutant) {
 			m.acquire = func(ctx ctx, id session.ID, ask session.LockRequest) (session.Lock, error) {
 				lock, err := m.full.Acquire(ctx, id, ask)
@@ -63,7 +64,30 @@ func lockQueueMutants() []mutantTest {
 		}, fails: "lock-queue-full"},
 		{name: "waiters are not told when to ask", spoil: func(m *mutant) {
 			m.answering(func(_ ctx, _ session.ID, _ session.LockRequest, lock *session.Lock) { lock.Retry = 0 })
-		}, fails: "lock-destroy lock-queue lock-queue-dead lock-queue-leave lock-race lock-takeover-queue"},
+		}, fails: "lock-destroy lock-handed lock-queue lock-queue-dead lock-queue-leave lock-race lock-takeover-queue"},
+		{name: "Wake hands over as it should", spoil: func(m *mutant) { m.handing(func(_, _ *session.Lock) {}) }, fails: ""},
+		{name: "Wake hands over an old record", spoil: func(m *mutant) {
+			m.handing(func(asked, lock *session.Lock) { lock.Record = asked.Record })
+		}, fails: "lock-handed lock-race"},
+		{name: "Wake hands over without an end", spoil: func(m *mutant) {
+			m.handing(func(_, lock *session.Lock) { lock.Expires = time.Time{} })
+		}, fails: "lock-handed lock-queue lock-queue-leave lock-race"},
+		{name: "Wake hands over for too long", spoil: func(m *mutant) {
+			m.handing(func(_, lock *session.Lock) { lock.Expires = lock.Expires.Add(time.Hour) })
+		}, fails: "lock-handed lock-queue lock-queue-leave lock-race"},
+		{name: "Wake hands over what is another one's", spoil: func(m *mutant) {
+			m.answering(func(ctx ctx, id session.ID, ask session.LockRequest, lock *session.Lock) {
+				if lock.Wake == nil {
+					return
+				}
+				wake := make(chan session.Lock, 1)
+				var handed session.Lock
+				m.lend(ctx, id, &handed)
+				handed.Expires = time.Now().Add(ask.Lease)
+				wake <- handed
+				lock.Wake = wake
+			})
+		}, fails: "lock-destroy lock-handed lock-queue lock-queue-dead lock-race lock-takeover-queue"},
 		{name: "Acquire looks, then takes", spoil: func(m *mutant) {
 			m.tracked()
 			inner := m.acquire

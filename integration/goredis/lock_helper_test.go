@@ -63,7 +63,10 @@ func await(t testing.TB, s *goredis.Store, id session.ID, ask session.LockReques
 			return lock, err
 		}
 		select {
-		case <-lock.Wake:
+		case handed := <-lock.Wake:
+			if handed.Held && time.Now().Before(handed.Expires) {
+				return handed, nil
+			}
 		case <-time.After(lock.Retry):
 		}
 	}
