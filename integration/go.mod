@@ -42,6 +42,7 @@ require (
 	github.com/mattn/go-runewidth v0.0.16 // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.2 // indirect
+	github.com/nonstick-go/nonstick/backends/internal/redisstore v0.1.0 // indirect
 	github.com/pelletier/go-toml/v2 v2.2.4 // indirect
 	github.com/quic-go/qpack v0.6.0 // indirect
 	github.com/quic-go/quic-go v0.59.0 // indirect
@@ -122,3 +123,5 @@ replace github.com/nonstick-go/nonstick/adapters/gin => ../adapters/gin
 replace github.com/nonstick-go/nonstick/adapters/echo => ../adapters/echo
 
 replace github.com/nonstick-go/nonstick/adapters/fiber => ../adapters/fiber
+
+replace github.com/nonstick-go/nonstick/backends/internal/redisstore => ../backends/internal/redisstore

@@ -5,23 +5,32 @@
 // # URLs
 //
 //	redis://[[user]:password@]host[:port][/database]
-//	rediss://[[user]:password@]host[:port][/database]     TLS, always verified
 //	redis+unix://[[user]:password@]/path/of/socket[?db=database]
+//	redis+cluster://[[user]:password@]host[:port][,host:port...]
+//	redis+sentinel://[[user]:password@]host[:port][,host:port...]/master[/database]
 //
-// The default port is 6379, the default database 0. Special characters in user and password must be percent-encoded.
-// Parameters, all optional; any other one is an error:
+// With rediss instead of redis (rediss+cluster, rediss+sentinel) all connections speak TLS, and certificates are always
+// verified. The hosts of a cluster are some of its nodes, which know the others; those of redis+sentinel are sentinels, and
+// master is the name by which they know the master. Of several hosts, the last needs a port.
 //
-//	prefix        of every key; default nonstick:
-//	max_bytes     the largest record that is taken; default 16777216
-//	pool_size     the most connections; default 32
-//	dial_timeout  for a connection, TLS included; default 150ms
-//	read_timeout  for an answer; default 150ms
-//	write_timeout for sending a command; default 150ms
-//	pool_timeout  for a free connection of the pool; default 150ms
-//	ca_file       rediss: PEM file of the authorities to trust instead of the system's
-//	cert_file     rediss: PEM file of the client's certificate, together with key_file
-//	key_file      rediss: PEM file of its key
-//	db            redis+unix: the number of the database
+// The default port is 6379, of sentinels 26379, the default database 0. Special characters in user and password must be
+// percent-encoded. Parameters, all optional; any other one is an error:
+//
+//	prefix            of every key; default nonstick:
+//	max_bytes         the largest record that is taken; default 16777216
+//	pool_size         the most connections to a server; default 32
+//	dial_timeout      for a connection, TLS included; default 150ms
+//	read_timeout      for an answer; default 150ms
+//	write_timeout     for sending a command; default 150ms
+//	pool_timeout      for a free connection of the pool; default 150ms
+//	password_file     a file with the password, read for each connection: a new password needs no restart
+//	ca_file           TLS: PEM file of the authorities to trust instead of the system's
+//	cert_file         TLS: PEM file of the client's certificate, together with key_file
+//	key_file          TLS: PEM file of its key
+//	server_name       TLS: the name that certificates must have, if it is not the host's
+//	db                redis+unix: the number of the database
+//	sentinel_user     redis+sentinel: the user of the sentinels themselves
+//	sentinel_password redis+sentinel: and the password, if they want one
 //
 // Open makes no connection, so a program starts while Redis is away. Use Ping to find out.
 //

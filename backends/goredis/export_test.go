@@ -1,20 +1,6 @@
 package goredis
 
-import (
-	"time"
-
-	"github.com/nonstick-go/nonstick/core/session"
-)
-
 // For tests of what takes untrusted input apart, without a server.
 var (
-	ParseURL     = parseURL
-	ParseFields  = parseFields
-	EncodeHolder = encodeHolder
-	HolderOf     = holderOf
+	ParseFields = parseFields
 )
-
-// Handed is the lock of a message to a waiter.
-func Handed(asked time.Time, answered int64, message string) session.Lock {
-	return waiter{asked: asked, answered: answered}.handed(message)
-}

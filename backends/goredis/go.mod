@@ -3,6 +3,7 @@ module github.com/nonstick-go/nonstick/backends/goredis
 go 1.26.0
 
 require (
+	github.com/nonstick-go/nonstick/backends/internal/redisstore v0.1.0
 	github.com/nonstick-go/nonstick/core v0.1.0
 	github.com/redis/go-redis/v9 v9.23.0
 )
@@ -13,4 +14,7 @@ require (
 	golang.org/x/sys v0.48.0 // indirect
 )
 
-replace github.com/nonstick-go/nonstick/core => ../../core
+replace (
+	github.com/nonstick-go/nonstick/backends/internal/redisstore => ../internal/redisstore
+	github.com/nonstick-go/nonstick/core => ../../core
+)

@@ -4,22 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
-	"sync/atomic"
 
-	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
 )
 
 const (
 	// DefaultPrefix begins every key unless Options.Prefix says otherwise.
-	DefaultPrefix = "nonstick:"
+	DefaultPrefix = redisstore.DefaultPrefix
 	// DefaultMaxBytes is the largest encoded record that a Store takes: about what a network of 1 Gbit/s moves within
 	// the default timeouts.
-	DefaultMaxBytes = 16 << 20
-
-	maxBytesLimit = 512 << 20 // of a Redis string, unless proto-max-bulk-len raises it
+	DefaultMaxBytes = redisstore.DefaultMaxBytes
 )
 
 // Client is what a Store needs of a client. *redis.Client, *redis.ClusterClient and redis.UniversalClient have it.
@@ -38,21 +34,10 @@ type Options struct {
 	MaxBytes int
 }
 
-// Store is a session.Handler, session.Toucher, session.Locker, session.Pinger and io.Closer. It is safe for concurrent use.
-type Store struct {
-	client   Client
-	owned    io.Closer // the client, if the Store made it
-	prefix   string
-	maxBytes int
-	write    script
-	touch    script
-	closed   atomic.Bool
-
-	acquire, writeRelease, extend, release script
-
-	wakes *wakes
-	heard int // 1 if PUBLISH tells whether anybody listens
-}
+// Store is a session.Handler, session.Toucher, session.Locker, session.Pinger and io.Closer. It is safe for concurrent
+// use. Close ends its subscription, and closes the client if the Store was opened from a URL; every call after it, and
+// every call that it interrupts, is session.ErrClosed.
+type Store struct{ *redisstore.Store }
 
 // New returns a Store that uses client; nil opts mean the zero value. The client stays the caller's to close.
 //
@@ -73,34 +58,16 @@ func New(client Client, opts *Options) (*Store, error) {
 	if opts != nil {
 		o = *opts
 	}
-	if o.Prefix == "" {
-		o.Prefix = DefaultPrefix
+	return newStore(client, o, nil)
+}
+
+func newStore(client Client, o Options, closeClient func() error) (*Store, error) {
+	_, single := client.(interface{ Options() *redis.Options })
+	s, err := redisstore.New(conn{client}, single, redisstore.Options(o), closeClient)
+	if err != nil {
+		return nil, fmt.Errorf("goredis: %w", err)
 	}
-	if strings.ContainsAny(o.Prefix, "{}") {
-		return nil, errors.New("goredis: Options.Prefix must not hold braces: they would put all sessions on one node of a cluster")
-	}
-	if o.MaxBytes == 0 {
-		o.MaxBytes = DefaultMaxBytes
-	}
-	if o.MaxBytes < 0 || o.MaxBytes > maxBytesLimit {
-		return nil, fmt.Errorf("goredis: Options.MaxBytes must be between 1 and %d", maxBytesLimit)
-	}
-	s := &Store{
-		client:       client,
-		prefix:       o.Prefix,
-		maxBytes:     o.MaxBytes,
-		write:        newScript(writeScript),
-		touch:        newScript(touchScript),
-		acquire:      newScript(acquireScript),
-		writeRelease: newScript(writeReleaseScript),
-		extend:       newScript(extendScript),
-		release:      newScript(releaseScript),
-		wakes:        newWakes(client, o.Prefix),
-	}
-	if _, single := client.(interface{ Options() *redis.Options }); single {
-		s.heard = 1
-	}
-	return s, nil
+	return &Store{s}, nil
 }
 
 // checkClient refuses clients that would break a promise of the contract. One that does not show its options is taken as
@@ -124,23 +91,4 @@ func checkClient(client Client) error {
 		return errors.New("the client ignores the deadlines of contexts: set ContextTimeoutEnabled: true in its options")
 	}
 	return nil
-}
-
-// Close ends the Store's subscription, and closes the client if the Store was opened from a URL. Every call after it, and
-// every call that it interrupts, is session.ErrClosed. Closing twice does no harm.
-func (s *Store) Close() error {
-	if s.closed.Swap(true) {
-		return nil
-	}
-	s.wakes.stop()
-	if s.owned == nil {
-		return nil
-	}
-	return s.owned.Close()
-}
-
-// key returns the key of a session.
-func (s *Store) key(id session.ID) string {
-	var buf [128]byte // enough for prefixes of 64 bytes, then one more allocation
-	return string(id.AppendHex(append(buf[:0], s.prefix...)))
 }

@@ -60,7 +60,7 @@ func (m *Mux) Open(ctx context.Context, rawURL string) (Handler, error) {
 	}
 	u, err := url.Parse(rawURL)
 	if err != nil { // the parser's own text would quote parts of the URL
-		return nil, &Error{"open", errors.New("the store URL cannot be parsed: special characters in user or password must be percent-encoded")}
+		return nil, &Error{"open", errors.New("the store URL cannot be parsed: special characters in user or password must be percent-encoded, and of several hosts the last needs a port")}
 	}
 	m.mu.RLock()
 	owners := m.owners[u.Scheme]
@@ -92,9 +92,10 @@ func (m *Mux) Open(ctx context.Context, rawURL string) (Handler, error) {
 
 // importOf tells which import brings a scheme of ours.
 func importOf(scheme string) string {
-	path := map[string]string{
-		"memory": "core/memstore", "file": "core/filestore", "redis": "backends/goredis", "rediss": "backends/goredis",
-	}[scheme]
+	path := map[string]string{"memory": "core/memstore", "file": "core/filestore"}[scheme]
+	if kind, _, _ := strings.Cut(scheme, "+"); kind == "redis" || kind == "rediss" {
+		path = "backends/goredis"
+	}
 	if path == "" {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package goredis
+package redisstore
 
 import (
 	"context"
@@ -7,15 +7,14 @@ import (
 	"strings"
 
 	"github.com/nonstick-go/nonstick/core/session"
-	"github.com/redis/go-redis/v9"
 )
 
 // failed turns the error of a command into one of the contract.
 func failed(ctx context.Context, err error) error {
-	if errors.Is(err, redis.ErrClosed) {
+	if errors.Is(err, session.ErrClosed) {
 		return session.ErrClosed
 	}
-	fromServer, ok := errors.AsType[redis.Error](err)
+	fromServer, ok := errors.AsType[serverError](err)
 	switch {
 	case ok && strings.Contains(fromServer.Error(), "WRONGTYPE"): // before Redis 7 the error of a script only quotes it
 		return fmt.Errorf("%w: the key holds no hash", session.ErrCorrupt)
@@ -57,7 +56,7 @@ func newRefusal(text string) refusal {
 // Error returns the word.
 func (r refusal) Error() string { return string(r) }
 
-// RedisError makes it a redis.Error, so that redis.HasErrorPrefix finds the word.
+// RedisError makes it a redis.Error of go-redis, so that its HasErrorPrefix finds the word.
 func (refusal) RedisError() {}
 
 // discreet returns an error that is not the server's, or the beginning of its text if the rest quotes what the server

@@ -1,11 +1,11 @@
-package goredis_test
+package redisstore_test
 
 import (
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/nonstick-go/nonstick/backends/goredis"
+	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
@@ -33,7 +33,7 @@ func TestHandedExpires(t *testing.T) {
 		{"the server's clock was set forward", second / 2, 1_770_000_000_000, second},
 		{"the server's clock was set back", second / 2, 1_780_000_010_000, -9 * second},
 	} {
-		lock := goredis.Handed(time.Now().Add(-test.asked), test.answered, text)
+		lock := redisstore.Handed(time.Now().Add(-test.asked), test.answered, text)
 		if !lock.Held || string(lock.Record.Payload) != "two words" || lock.Record.Seen.UnixMilli() != 1_780_000_000_123 {
 			t.Fatalf("%s: got %+v", test.name, lock)
 		}
@@ -53,11 +53,11 @@ func FuzzHanded(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		lock := goredis.Handed(time.Now(), 1_780_000_000_000, text)
+		lock := redisstore.Handed(time.Now(), 1_780_000_000_000, text)
 		if lock.Held && (lock.Expires.IsZero() || lock.Record.Version.IsZero()) {
 			t.Errorf("got %+v", lock)
 		}
-		if goredis.Handed(time.Now(), 0, text).Held {
+		if redisstore.Handed(time.Now(), 0, text).Held {
 			t.Error("a lock is handed to a waiter whose question is not answered")
 		}
 	})

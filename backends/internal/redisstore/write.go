@@ -1,4 +1,4 @@
-package goredis
+package redisstore
 
 import (
 	"context"
@@ -37,8 +37,8 @@ func (s *Store) Write(ctx context.Context, id session.ID, rec session.Record, pr
 }
 
 // encode returns a record as Redis keeps it, and until when, or why it cannot be written.
-func (s *Store) encode(rec *session.Record) (data []byte, end deadline, err error) {
-	end = deadline(rec.Deadline().UnixMilli())
+func (s *Store) encode(rec *session.Record) (data []byte, end Deadline, err error) {
+	end = Deadline(rec.Deadline().UnixMilli())
 	switch {
 	case s.closed.Load():
 		return nil, 0, session.ErrClosed
@@ -72,7 +72,7 @@ func (s *Store) Touch(ctx context.Context, id session.ID, rec session.Record) er
 	if s.closed.Load() {
 		return session.ErrClosed
 	}
-	end := deadline(rec.Deadline().UnixMilli())
+	end := Deadline(rec.Deadline().UnixMilli())
 	if end.left() <= 0 {
 		return session.ErrNotFound
 	}

@@ -3,59 +3,57 @@ package goredis
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"strconv"
-	"time"
 
-	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/session"
 )
 
-// Read implements session.Handler with one HMGET.
-func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error) {
-	if s.closed.Load() {
-		return session.Record{}, session.ErrClosed
-	}
-	seen, data, err := s.fields(ctx, s.key(id))
-	if err != nil {
-		return session.Record{}, failed(ctx, err)
-	}
-	if data == nil {
-		return session.Record{}, session.ErrNotFound
-	}
-	rec, err := decode(seen, data)
-	if err != nil {
-		return session.Record{}, err
-	}
-	if !time.Now().Before(rec.Deadline()) { // a server whose clock was set back keeps keys for too long
-		return session.Record{}, session.ErrNotFound
-	}
-	return rec, nil
+// conn makes a redisstore.Conn of a client.
+type conn struct{ client Client }
+
+func (c conn) Do(ctx context.Context, keyAt int, args ...any) (any, error) {
+	cmd := redis.NewCmd(ctx, args...)
+	cmd.SetFirstKeyPos(int8(keyAt))
+	_ = c.client.Process(ctx, cmd)
+	reply, err := cmd.Result()
+	return reply, closed(err)
 }
 
-// fields returns the fields t and r of key, nil for one that is not there. The slices are the caller's.
-//
-// It takes the answer as raw bytes, and the record is then a part of them: a parsed answer consists of strings, which
+// closed is err, or session.ErrClosed instead of that of go-redis.
+func closed(err error) error {
+	if errors.Is(err, redis.ErrClosed) {
+		return session.ErrClosed
+	}
+	return err
+}
+
+// Fields takes the answer as raw bytes, and the record is then a part of them: a parsed answer consists of strings, which
 // would have to be copied. (r comes last, or the buffer of go-redis might grow once more behind it.) The price is that
 // go-redis does not look at the answer. So whatever is not two fields is asked for again as a parsed command, for
 // go-redis to understand: a redirection in a cluster, say, or an error.
-func (s *Store) fields(ctx context.Context, key string) (seen, data []byte, err error) {
+func (c conn) Fields(ctx context.Context, key string) (seen, data []byte, err error) {
 	raw := redis.NewRawCmd(ctx, "hmget", key, "t", "r")
 	raw.SetFirstKeyPos(1)
-	_ = s.client.Process(ctx, raw)
+	_ = c.client.Process(ctx, raw)
 	reply, err := raw.Result()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, closed(err)
 	}
 	if seen, data, ok := parseFields(reply); ok {
 		return seen, data, nil
 	}
 	parsed := redis.NewStringSliceCmd(ctx, "hmget", key, "t", "r")
 	parsed.SetFirstKeyPos(1)
-	_ = s.client.Process(ctx, parsed)
+	_ = c.client.Process(ctx, parsed)
 	values, err := parsed.Result()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, closed(err)
 	}
 	if len(values) != 2 {
 		return nil, nil, fmt.Errorf("HMGET of two fields gave %d", len(values))
@@ -102,16 +100,36 @@ func parseString(reply []byte) (value, rest []byte, ok bool) {
 	return rest[:n:n], rest[n+2:], true
 }
 
-// decode makes a record of what the fields hold. Its payload is a part of data.
-func decode(seen, data []byte) (session.Record, error) {
-	rec, err := session.ParseRecord(data)
-	if err != nil || len(seen) == 0 {
-		return rec, err
+// Listen implements redisstore.Conn for clients that can subscribe, as *redis.Client, *redis.ClusterClient and
+// redis.UniversalClient can.
+func (c conn) Listen(ctx context.Context, channel string, up func(), message func(payload string)) error {
+	client, ok := c.client.(interface {
+		Subscribe(ctx context.Context, channels ...string) *redis.PubSub
+	})
+	if !ok {
+		return errors.ErrUnsupported
 	}
-	ms, err := strconv.ParseInt(string(seen), 10, 64)
-	if err != nil {
-		return session.Record{}, fmt.Errorf("%w: the time last seen is no number", session.ErrCorrupt)
+	sub := client.Subscribe(ctx, channel)
+	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // nothing else interrupts a receiver
+	defer sub.Close()
+	for tested := false; ; {
+		got, err := sub.ReceiveTimeout(ctx, redisstore.QuietTime)
+		switch timeout, ok := errors.AsType[net.Error](err); {
+		case ok && timeout.Timeout() && !tested: // PING would take one more permission than to subscribe again
+			tested = true
+			if err := sub.Subscribe(ctx, channel); err != nil {
+				return closed(err)
+			}
+			continue
+		case err != nil:
+			return closed(err)
+		}
+		tested = false
+		switch got := got.(type) {
+		case *redis.Subscription:
+			up()
+		case *redis.Message:
+			message(got.Payload)
+		}
 	}
-	rec.Seen = time.UnixMilli(ms)
-	return rec, nil
 }

@@ -1,12 +1,13 @@
-package goredis
+package redisstore
 
 import (
 	"context"
 	"crypto/sha1" // it is how EVALSHA names scripts
 	"encoding/hex"
+	"errors"
+	"strings"
 
 	"github.com/nonstick-go/nonstick/core/session"
-	"github.com/redis/go-redis/v9"
 )
 
 // The scripts compare versions inside the encoded record: bytes 3 to 18 as Lua counts. This does not compile when they
@@ -55,7 +56,7 @@ func newScript(body string) script {
 // run runs a script. A server that does not know it by name gets it whole, in the same call.
 func (s *Store) run(ctx context.Context, sc script, key string, args ...any) (any, error) {
 	reply, err := s.eval(ctx, "evalsha", sc.sha, key, args)
-	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+	if refused, ok := errors.AsType[serverError](err); ok && strings.HasPrefix(refused.Error(), "NOSCRIPT") {
 		return s.eval(ctx, "eval", sc.body, key, args)
 	}
 	return reply, err
@@ -63,8 +64,5 @@ func (s *Store) run(ctx context.Context, sc script, key string, args ...any) (an
 
 func (s *Store) eval(ctx context.Context, command string, sc any, key string, args []any) (any, error) {
 	full := append(make([]any, 0, 4+len(args)), command, sc, "1", key)
-	cmd := redis.NewCmd(ctx, append(full, args...)...)
-	cmd.SetFirstKeyPos(3)
-	_ = s.client.Process(ctx, cmd)
-	return cmd.Result()
+	return s.conn.Do(ctx, 3, append(full, args...)...)
 }

@@ -1,4 +1,4 @@
-package goredis
+package redisstore
 
 import (
 	"context"
@@ -143,7 +143,7 @@ func lockAnswer(reply any) error {
 
 // runLock runs a script that may wake somebody.
 func (s *Store) runLock(ctx context.Context, sc script, id session.ID, args ...any) (any, error) {
-	return s.run(ctx, sc, s.key(id), append(args, s.prefix+channelInfix, s.heard)...)
+	return s.run(ctx, sc, s.key(id), append(args, s.prefix+channelInfix, s.counted)...)
 }
 
 func hexToken(token session.LockToken) string { return hex.EncodeToString(token[:]) }

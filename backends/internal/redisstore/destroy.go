@@ -1,10 +1,9 @@
-package goredis
+package redisstore
 
 import (
 	"context"
 
 	"github.com/nonstick-go/nonstick/core/session"
-	"github.com/redis/go-redis/v9"
 )
 
 // Destroy implements session.Handler with one DEL, which Redis runs even when its memory is full.
@@ -12,10 +11,7 @@ func (s *Store) Destroy(ctx context.Context, id session.ID) error {
 	if s.closed.Load() {
 		return session.ErrClosed
 	}
-	cmd := redis.NewIntCmd(ctx, "del", s.key(id))
-	cmd.SetFirstKeyPos(1)
-	_ = s.client.Process(ctx, cmd)
-	if err := cmd.Err(); err != nil {
+	if _, err := s.conn.Do(ctx, 1, "del", s.key(id)); err != nil {
 		return failed(ctx, err)
 	}
 	return nil

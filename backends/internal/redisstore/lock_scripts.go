@@ -1,4 +1,4 @@
-package goredis
+package redisstore
 
 // The lock of a session is two fields of its hash, which are there only while somebody has it or waits for it. Package
 // core/internal/lease says the same in Go, and has the reasons.

@@ -1,39 +1,34 @@
-package goredis
+package redisstore
 
 import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
-	"github.com/redis/go-redis/v9"
 )
 
 const (
 	channelInfix = "wake:" // of the names of channels, between the prefix and what is random
 	polling      = "-"     // the channel of waiters that hear nothing
 
-	quietTime = 3 * time.Second // without a message, until the connection is tested, and then until it is given up
-	minPause  = 100 * time.Millisecond
-	maxPause  = 3 * time.Second // before the next attempt, after several that failed: the user may lack the permission
-)
+	minPause = 100 * time.Millisecond
+	maxPause = 3 * time.Second // before the next attempt, after several that failed: the user may lack the permission
 
-// subscriber is a client that can subscribe. *redis.Client, *redis.ClusterClient and redis.UniversalClient are.
-type subscriber interface {
-	Subscribe(ctx context.Context, channels ...string) *redis.PubSub
-}
+	// QuietTime is for how long a subscription may be silent until its connection is tested, and then until it is given up.
+	QuietTime = 3 * time.Second
+)
 
 // wakes is the one subscription of a Store, by which it learns that waiters have got their locks.
 type wakes struct {
-	client subscriber // nil if the client cannot subscribe
-	prefix string     // of the channel's name
-	name   string     // the rest of it
+	conn   Conn
+	prefix string // of the channel's name
+	name   string // the rest of it
 
 	mu      sync.Mutex
 	up      bool // Redis has confirmed the subscription
@@ -52,12 +47,10 @@ type waiter struct {
 	answered int64
 }
 
-func newWakes(client Client, prefix string) *wakes {
+func newWakes(conn Conn, prefix string) *wakes {
 	var b [12]byte
 	_, _ = rand.Read(b[:]) // never fails
-	w := &wakes{prefix: prefix + channelInfix, name: hex.EncodeToString(b[:]), waiting: make(map[session.LockToken]waiter)}
-	w.client, _ = client.(subscriber)
-	return w
+	return &wakes{conn: conn, prefix: prefix + channelInfix, name: hex.EncodeToString(b[:]), waiting: make(map[session.LockToken]waiter)}
 }
 
 // listen returns the channel in Redis by which a waiter is called, and the one here. There is none unless the subscription
@@ -135,7 +128,7 @@ func (own waiter) handed(message string) session.Lock {
 func (w *wakes) start() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.client != nil && w.cancel == nil && !w.stopped {
+	if w.cancel == nil && !w.stopped {
 		var ctx context.Context
 		ctx, w.cancel = context.WithCancel(context.Background())
 		w.done = make(chan struct{})
@@ -159,11 +152,11 @@ func (w *wakes) stop() {
 func (w *wakes) run(ctx context.Context) {
 	defer close(w.done)
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
-		was, err := w.subscribe(ctx)
-		if errors.Is(err, redis.ErrClosed) {
+		err := w.conn.Listen(ctx, w.prefix+w.name, func() { w.setUp(true) }, w.call)
+		if errors.Is(err, session.ErrClosed) || errors.Is(err, errors.ErrUnsupported) {
 			return
 		}
-		if was {
+		if w.setUp(false) {
 			pause = minPause
 		}
 		select {
@@ -174,41 +167,10 @@ func (w *wakes) run(ctx context.Context) {
 	}
 }
 
-// subscribe listens until the connection breaks, and tells whether the subscription was up.
-func (w *wakes) subscribe(ctx context.Context) (was bool, err error) {
-	sub := w.client.Subscribe(ctx, w.prefix+w.name)
-	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // nothing else interrupts a receiver
-	err = w.receive(ctx, sub)
-	_ = sub.Close()
+// setUp notes whether Redis has confirmed the subscription, and returns whether it had.
+func (w *wakes) setUp(up bool) (was bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	was, w.up = w.up, false
-	return was, err
-}
-
-// receive passes messages on until the connection breaks. One that is silent is tested: a server that is gone without a
-// word would else be listened to for ever. The test is to subscribe again, since PING would take one more permission.
-func (w *wakes) receive(ctx context.Context, sub *redis.PubSub) error {
-	for tested := false; ; {
-		message, err := sub.ReceiveTimeout(ctx, quietTime)
-		switch timeout, ok := errors.AsType[net.Error](err); {
-		case ok && timeout.Timeout() && !tested:
-			tested = true
-			if err := sub.Subscribe(ctx, w.prefix+w.name); err != nil {
-				return err
-			}
-			continue
-		case err != nil:
-			return err
-		}
-		tested = false
-		switch m := message.(type) {
-		case *redis.Subscription:
-			w.mu.Lock()
-			w.up = true
-			w.mu.Unlock()
-		case *redis.Message:
-			w.call(m.Payload)
-		}
-	}
+	was, w.up = w.up, up
+	return was
 }

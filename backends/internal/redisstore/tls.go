@@ -1,4 +1,4 @@
-package goredis
+package redisstore
 
 import (
 	"crypto/tls"
@@ -9,20 +9,19 @@ import (
 	"os"
 
 	"github.com/nonstick-go/nonstick/core/storeurl"
-	"github.com/redis/go-redis/v9"
 )
 
 // setTLS reads the parameters of a rediss URL. There is none to leave the server's certificate unchecked.
-func setTLS(o *redis.Options, p *storeurl.Params) error {
+func (c *Config) setTLS(p *storeurl.Params) error {
 	ca, cert, key := p.String("ca_file", ""), p.String("cert_file", ""), p.String("key_file", "")
-	o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: p.String("server_name", "")}
 	if ca != "" {
 		text, err := os.ReadFile(ca)
 		if err != nil {
 			return fmt.Errorf("ca_file cannot be read: %w", withoutPath(err))
 		}
-		o.TLSConfig.RootCAs = x509.NewCertPool()
-		if !o.TLSConfig.RootCAs.AppendCertsFromPEM(text) {
+		c.TLS.RootCAs = x509.NewCertPool()
+		if !c.TLS.RootCAs.AppendCertsFromPEM(text) {
 			return errors.New("ca_file holds no certificate in PEM form")
 		}
 	}
@@ -34,7 +33,7 @@ func setTLS(o *redis.Options, p *storeurl.Params) error {
 		if err != nil {
 			return fmt.Errorf("cert_file and key_file cannot be used: %w", withoutPath(err))
 		}
-		o.TLSConfig.Certificates = []tls.Certificate{own}
+		c.TLS.Certificates = []tls.Certificate{own}
 	}
 	return nil
 }

@@ -1,0 +1,38 @@
+package redisstore
+
+import "context"
+
+// Conn is what a Store needs of a client library: one server, or several that look like one. It is safe for concurrent
+// use, and every call returns soon after the deadline of its context.
+//
+// No call is repeated that the server may have run already, except to follow a redirection of a cluster: callers know
+// better whether that is worth it. What the server answers with an error is an error with a method RedisError, such as a
+// ServerError. After the client was closed, every call is session.ErrClosed.
+type Conn interface {
+	// Fields returns the fields t and r of a hash, nil for one that is absent. The slices are the caller's.
+	Fields(ctx context.Context, key string) (seen, data []byte, err error)
+
+	// Do runs a command. args[keyAt] is its one key. Among the arguments are strings, byte slices, numbers and a Deadline;
+	// the answer is an int64, a string, a slice of such answers, or nil.
+	Do(ctx context.Context, keyAt int, args ...any) (any, error)
+
+	// Listen subscribes to a channel, calls up each time when the server has confirmed it, and message for each message,
+	// until the connection breaks, ctx ends, or the client is closed. It gives a connection up that is silent for longer
+	// than QuietTime and then does not answer a test. A client that cannot subscribe is errors.ErrUnsupported.
+	Listen(ctx context.Context, channel string, up func(), message func(payload string)) error
+}
+
+// ServerError is what a server answers with an error, for clients whose own type has no method RedisError.
+type ServerError string
+
+// Error returns the whole text. It may quote what was sent.
+func (e ServerError) Error() string { return string(e) }
+
+// RedisError tells it from errors of the connection.
+func (ServerError) RedisError() {}
+
+// serverError is what all clients' errors of the server have in common.
+type serverError interface {
+	error
+	RedisError()
+}

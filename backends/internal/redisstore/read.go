@@ -1,0 +1,46 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+// Read implements session.Handler with one HMGET.
+func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error) {
+	if s.closed.Load() {
+		return session.Record{}, session.ErrClosed
+	}
+	seen, data, err := s.conn.Fields(ctx, s.key(id))
+	if err != nil {
+		return session.Record{}, failed(ctx, err)
+	}
+	if data == nil {
+		return session.Record{}, session.ErrNotFound
+	}
+	rec, err := decode(seen, data)
+	if err != nil {
+		return session.Record{}, err
+	}
+	if !time.Now().Before(rec.Deadline()) { // a server whose clock was set back keeps keys for too long
+		return session.Record{}, session.ErrNotFound
+	}
+	return rec, nil
+}
+
+// decode makes a record of what the fields hold. Its payload is a part of data.
+func decode(seen, data []byte) (session.Record, error) {
+	rec, err := session.ParseRecord(data)
+	if err != nil || len(seen) == 0 {
+		return rec, err
+	}
+	ms, err := strconv.ParseInt(string(seen), 10, 64)
+	if err != nil {
+		return session.Record{}, fmt.Errorf("%w: the time last seen is no number", session.ErrCorrupt)
+	}
+	rec.Seen = time.UnixMilli(ms)
+	return rec, nil
+}

@@ -1,0 +1,92 @@
+package redisstore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+const (
+	// DefaultPrefix begins every key unless Options.Prefix says otherwise.
+	DefaultPrefix = "nonstick:"
+	// DefaultMaxBytes is the largest encoded record that a Store takes: about what a network of 1 Gbit/s moves within
+	// the default timeouts.
+	DefaultMaxBytes = 16 << 20
+
+	maxBytesLimit = 512 << 20 // of a Redis string, unless proto-max-bulk-len raises it
+)
+
+// Options are the settings of a Store. The backends have the same under their own names.
+type Options struct {
+	Prefix   string // of every key; default DefaultPrefix
+	MaxBytes int    // of an encoded record; default DefaultMaxBytes
+}
+
+// Store is a session.Handler, session.Toucher, session.Locker, session.Pinger and io.Closer. It is safe for concurrent use.
+type Store struct {
+	conn     Conn
+	close    func() error // of the client, if the Store made it
+	prefix   string
+	maxBytes int
+	counted  int // 1 if PUBLISH tells whether anybody listens
+	wakes    *wakes
+	closed   atomic.Bool
+
+	write, touch, acquire, writeRelease, extend, release script
+}
+
+// New returns a Store that uses conn, or an error that says what is wrong with the options. counted tells that PUBLISH
+// answers how many have heard the message, which it does not in a cluster. closeClient, which may be nil, is called by Close.
+func New(conn Conn, counted bool, o Options, closeClient func() error) (*Store, error) {
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
+	}
+	if strings.ContainsAny(o.Prefix, "{}") {
+		return nil, errors.New("Options.Prefix must not hold braces: they would put all sessions on one node of a cluster")
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	if o.MaxBytes < 0 || o.MaxBytes > maxBytesLimit {
+		return nil, fmt.Errorf("Options.MaxBytes must be between 1 and %d", maxBytesLimit)
+	}
+	s := &Store{
+		conn:         conn,
+		close:        closeClient,
+		prefix:       o.Prefix,
+		maxBytes:     o.MaxBytes,
+		wakes:        newWakes(conn, o.Prefix),
+		write:        newScript(writeScript),
+		touch:        newScript(touchScript),
+		acquire:      newScript(acquireScript),
+		writeRelease: newScript(writeReleaseScript),
+		extend:       newScript(extendScript),
+		release:      newScript(releaseScript),
+	}
+	if counted {
+		s.counted = 1
+	}
+	return s, nil
+}
+
+// Close ends the Store's subscription, and closes the client if the Store was opened from a URL. Every call after it, and
+// every call that it interrupts, is session.ErrClosed. Closing twice does no harm.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.wakes.stop()
+	if s.close == nil {
+		return nil
+	}
+	return s.close()
+}
+
+// key returns the key of a session.
+func (s *Store) key(id session.ID) string {
+	var buf [128]byte // enough for prefixes of 64 bytes, then one more allocation
+	return string(id.AppendHex(append(buf[:0], s.prefix...)))
+}

@@ -1,0 +1,193 @@
+package redisstore_test
+
+import (
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+)
+
+func parse(t testing.TB, rawURL string) *redisstore.Config {
+	t.Helper()
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		t.Fatalf("%s: %v", rawURL, err)
+	}
+	c, err := redisstore.ParseURL(u)
+	if err != nil {
+		t.Fatalf("%s: %v", rawURL, err)
+	}
+	return c
+}
+
+func TestParseURL(t *testing.T) {
+	t.Parallel()
+	const single, cluster, sentinel = redisstore.Single, redisstore.Cluster, redisstore.Sentinel
+	for rawURL, want := range map[string]struct {
+		topology       redisstore.Topology
+		network, addrs string
+		user, password string
+		master         string
+		db             int
+	}{
+		"redis://localhost":                    {single, "tcp", "localhost:6379", "", "", "", 0},
+		"redis://localhost/":                   {single, "tcp", "localhost:6379", "", "", "", 0},
+		"redis://:secret@10.0.0.1:7000/3":      {single, "tcp", "10.0.0.1:7000", "", "secret", "", 3},
+		"redis://web:s%2Fe%40cret@host/15":     {single, "tcp", "host:6379", "web", "s/e@cret", "", 15},
+		"redis://[::1]:6380":                   {single, "tcp", "[::1]:6380", "", "", "", 0},
+		"redis://[::1]":                        {single, "tcp", "[::1]:6379", "", "", "", 0},
+		"rediss://cache.example.com":           {single, "tcp", "cache.example.com:6379", "", "", "", 0},
+		"redis+unix:///run/redis.sock":         {single, "unix", "/run/redis.sock", "", "", "", 0},
+		"redis+unix://web:secret@/r.sock?db=2": {single, "unix", "/r.sock", "web", "secret", "", 2},
+
+		"redis+cluster://a":                          {cluster, "tcp", "a:6379", "", "", "", 0},
+		"redis+cluster://web:secret@a:7000,b,c:1/0":  {cluster, "tcp", "a:7000 b:6379 c:1", "web", "secret", "", 0},
+		"rediss+cluster://cfg.example.com:6379/":     {cluster, "tcp", "cfg.example.com:6379", "", "", "", 0},
+		"redis+cluster://[::1]:7000":                 {cluster, "tcp", "[::1]:7000", "", "", "", 0},
+		"redis+sentinel://a/mymaster":                {sentinel, "tcp", "a:26379", "", "", "mymaster", 0},
+		"rediss+sentinel://:secret@a,b:1,c:2/main/3": {sentinel, "tcp", "a:26379 b:1 c:2", "", "secret", "main", 3},
+	} {
+		c := parse(t, rawURL)
+		if c.Topology != want.topology || c.Network != want.network || strings.Join(c.Addrs, " ") != want.addrs || c.User != want.user ||
+			c.Password != want.password || c.Master != want.master || c.DB != want.db {
+			t.Errorf("%s: got %+v", rawURL, c)
+		}
+		if (c.TLS != nil) != strings.HasPrefix(rawURL, "rediss") {
+			t.Errorf("%s: TLS is %v", rawURL, c.TLS != nil)
+		}
+		if c.Options != (redisstore.Options{Prefix: redisstore.DefaultPrefix, MaxBytes: redisstore.DefaultMaxBytes}) {
+			t.Errorf("%s: got options %+v", rawURL, c.Options)
+		}
+		for _, d := range []time.Duration{c.DialTimeout, c.ReadTimeout, c.WriteTimeout, c.PoolTimeout} {
+			if d != 150*time.Millisecond {
+				t.Errorf("%s: a timeout is %v by default", rawURL, d)
+			}
+		}
+	}
+}
+
+func TestParseURLParameters(t *testing.T) {
+	t.Parallel()
+	c := parse(t, "rediss+sentinel://h/m?prefix=shop:&max_bytes=1000&pool_size=7&dial_timeout=1s&read_timeout=2s&write_timeout=3s&pool_timeout=4s"+
+		"&sentinel_user=watch&sentinel_password=s%26ecret&server_name=redis.example.com")
+	if c.Options != (redisstore.Options{Prefix: "shop:", MaxBytes: 1000}) || c.PoolSize != 7 || c.DialTimeout != time.Second ||
+		c.ReadTimeout != 2*time.Second || c.WriteTimeout != 3*time.Second || c.PoolTimeout != 4*time.Second ||
+		c.SentinelUser != "watch" || c.SentinelPassword != "s&ecret" || c.TLS.ServerName != "redis.example.com" {
+		t.Errorf("got %+v", c)
+	}
+}
+
+// The password of a file is read for each connection, so that it can be exchanged while the program runs.
+func TestPasswordFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "password")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("first\n")
+	c := parse(t, "redis://web@h?password_file="+url.QueryEscape(file))
+	for _, text := range []string{"first\n", " second ", "th\nird\r\n"} {
+		write(text)
+		if password, err := c.Credentials(); err != nil || password != strings.TrimRight(text, "\r\n") {
+			t.Errorf("got %q and error %v, want %q", password, err, text)
+		}
+	}
+	for _, change := range []func(){func() { write("\n") }, func() { _ = os.Remove(file) }} {
+		change()
+		if password, err := c.Credentials(); err == nil || strings.Contains(err.Error(), file) {
+			t.Errorf("got %q and error %v", password, err)
+		}
+	}
+}
+
+func TestParseURLRefuses(t *testing.T) {
+	t.Parallel()
+	noPEM := filepath.Join(t.TempDir(), "no-pem-S3CRET")
+	if err := os.WriteFile(noPEM, []byte("S3CRET"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for rawURL, want := range map[string]string{
+		"redis://:S3CRET@h?unknown=S3CRET":              "unknown parameter unknown; known are",
+		"redis://:S3CRET@h?read_timeout=S3CRET":         "read_timeout must be a positive duration",
+		"redis://:S3CRET@h?pool_size=0":                 "pool_size must be a whole number",
+		"redis://:S3CRET@h?prefix=":                     "prefix must not be empty",
+		"redis://:S3CRET@h?ca_file=S3CRET":              "unknown parameter ca",
+		"redis://:S3CRET@h?db=1":                        "unknown parameter db",
+		"redis://:S3CRET@h?pool_size=1&pool_size=2":     "pool_size is given 2 times",
+		"redis://:S3CRET@h/S3CRET":                      "number of a database",
+		"redis://:S3CRET@h/-1":                          "number of a database",
+		"redis://:S3CRET@h/1/2":                         "number of a database",
+		"redis://S3CRET@h":                              "a user and no password",
+		"redis://:S3CRET@":                              "must name",
+		"redis://:S3CRET@h:0":                           "must name",
+		"redis://:S3CRET@h:70000":                       "must name",
+		"redis+cluster://:S3CRET@h/1":                   "no database but 0",
+		"redis+cluster://:S3CRET@h,":                    "must name a host",
+		"redis+cluster://:S3CRET@h:1,i:70000":           "must name a host",
+		"redis+cluster://S3CRET@h":                      "a user and no password",
+		"redis+cluster://:S3CRET@h?sentinel_user=a":     "unknown parameter sentinel_user",
+		"redis+sentinel://:S3CRET@h":                    "name by which the sentinels know the master",
+		"redis+sentinel://:S3CRET@h/m/S3CRET":           "number of a database",
+		"redis+sentinel://h/m?sentinel_user=S3CRET":     "no sentinel_password",
+		"redis+unix://:S3CRET@/s?server_name=x":         "unknown parameter server_name",
+		"redis://:S3CRET@h?password_file=S3CRET":        "a password and a password_file",
+		"redis://h?password_file=/S3CRET":               "password_file cannot be read: no such file",
+		"redis://:S3CRET@h,i":                           "must name",
+		"redis://:S3CRET@h:1,i:2":                       "must name",
+		"redis://:S3CRET@h#S3CRET":                      "percent-encoded",
+		"redis+unix://:S3CRET@h/sock":                   "absolute path",
+		"redis+unix://:S3CRET@":                         "absolute path",
+		"redis+unix:///S3CRET?db=x":                     "db must be a whole number",
+		"rediss://:S3CRET@h?ca_file=/S3CRET":            "ca_file cannot be read: no such file",
+		"rediss://:S3CRET@h?cert_file=/S3CRET":          "go together",
+		"rediss://h?cert_file=/S3CRET&key_file=/S3CRET": "cannot be used: no such file",
+		"rediss://h?ca_file=" + url.QueryEscape(noPEM):  "ca_file holds no certificate",
+		"rediss://h?skip_verify=true":                   "unknown parameter skip_verify",
+	} {
+		u, err := url.Parse(rawURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = redisstore.ParseURL(u); err == nil {
+			t.Errorf("%s: is accepted", rawURL)
+			continue
+		}
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got error %q, want %q", rawURL, err, want)
+		}
+		if strings.Contains(err.Error(), "S3CRET") {
+			t.Errorf("%s: the error shows the secret: %v", rawURL, err)
+		}
+	}
+}
+
+// FuzzParseURL mangles a URL around its password. No error may show the password, and what is accepted must be usable.
+func FuzzParseURL(f *testing.F) {
+	for _, rest := range []string{"h", "h:1/2", "h?prefix=x", "/sock?db=1", "h?a=b&c#d", "h/%zz", "[::1", "h:port", "\x00", "a@b", "?@"} {
+		f.Add("redis", "web", rest)
+		f.Add("rediss", "", rest)
+		f.Add("redis+unix", "a/b", rest)
+		f.Add("redis+cluster", "", rest)
+		f.Add("rediss+sentinel", "", rest)
+	}
+	const password = "P4s:w0rd" // cannot be the name of a parameter, a port or a host
+	f.Fuzz(func(t *testing.T, scheme, user, rest string) {
+		if strings.Contains(scheme+user+rest, password[:4]) {
+			return
+		}
+		rawURL := scheme + "://" + user + ":" + password + "@" + rest
+		u, err := url.Parse(rawURL)
+		if err != nil {
+			return // session.Open shows nothing of it
+		}
+		if _, err = redisstore.ParseURL(u); err != nil && strings.Contains(err.Error(), password[:4]) {
+			t.Errorf("the error shows the password: %v", err)
+		}
+	})
+}
