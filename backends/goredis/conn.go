@@ -15,20 +15,26 @@ import (
 )
 
 // conn makes a redisstore.Conn of a client.
-type conn struct{ client Client }
+type conn struct {
+	client  Client
+	backoff *redisstore.Backoff // nil for a client that is not ours
+}
 
 func (c conn) Do(ctx context.Context, keyAt int, args ...any) (any, error) {
 	cmd := redis.NewCmd(ctx, args...)
 	cmd.SetFirstKeyPos(int8(keyAt))
 	_ = c.client.Process(ctx, cmd)
 	reply, err := cmd.Result()
-	return reply, closed(err)
+	return reply, c.failed(err)
 }
 
-// closed is err, or session.ErrClosed instead of that of go-redis.
-func closed(err error) error {
+// failed is err, or session.ErrClosed instead of that of go-redis.
+func (c conn) failed(err error) error {
 	if errors.Is(err, redis.ErrClosed) {
 		return session.ErrClosed
+	}
+	if c.backoff != nil && err != nil {
+		c.backoff.Note(err)
 	}
 	return err
 }
@@ -43,7 +49,7 @@ func (c conn) Fields(ctx context.Context, key string) (seen, data []byte, err er
 	_ = c.client.Process(ctx, raw)
 	reply, err := raw.Result()
 	if err != nil {
-		return nil, nil, closed(err)
+		return nil, nil, c.failed(err)
 	}
 	if seen, data, ok := parseFields(reply); ok {
 		return seen, data, nil
@@ -53,7 +59,7 @@ func (c conn) Fields(ctx context.Context, key string) (seen, data []byte, err er
 	_ = c.client.Process(ctx, parsed)
 	values, err := parsed.Result()
 	if err != nil {
-		return nil, nil, closed(err)
+		return nil, nil, c.failed(err)
 	}
 	if len(values) != 2 {
 		return nil, nil, fmt.Errorf("HMGET of two fields gave %d", len(values))
@@ -118,11 +124,11 @@ func (c conn) Listen(ctx context.Context, channel string, up func(), message fun
 		case ok && timeout.Timeout() && !tested: // PING would take one more permission than to subscribe again
 			tested = true
 			if err := sub.Subscribe(ctx, channel); err != nil {
-				return closed(err)
+				return c.failed(err)
 			}
 			continue
 		case err != nil:
-			return closed(err)
+			return c.failed(err)
 		}
 		tested = false
 		switch got := got.(type) {

@@ -73,7 +73,10 @@
 //
 // Whatever keeps the server from answering, its refusals included, is session.ErrUnavailable with the cause. Of a refusal
 // no more is kept than the word that it begins with, since servers quote keys and passwords in the rest:
-// redis.HasErrorPrefix(err, "OOM") tells that the memory is full. A key that holds something else than a session is
+// redis.HasErrorPrefix(err, "OOM") tells that the memory is full. What only an operator can mend is
+// session.ErrMisconfigured too, with a hint: a wrong password, a missing permission, a certificate that is refused, a node
+// of a cluster under a URL for one server. After the server has refused the password or the certificate, a client made from
+// a URL tries once a second, and what needs a connection in between fails at once. A key that holds something else than a session is
 // session.ErrCorrupt. Errors hold no key, no payload and no credential.
 //
 // go-redis itself logs connections that it could not make, by default to standard error; redis.SetLogger changes that.

@@ -2,6 +2,7 @@ package goredis
 
 import (
 	"context"
+	"net"
 	"net/url"
 	"time"
 
@@ -28,8 +29,9 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := newClient(c)
-	s, err := newStore(client, Options(c.Options), client.Close)
+	var backoff redisstore.Backoff
+	client := newClient(c, &backoff)
+	s, err := newStore(client, &backoff, Options(c.Options), client.Close)
 	if err != nil {
 		_ = client.Close()
 		return nil, err
@@ -38,7 +40,8 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 }
 
 // newClient makes the client that a URL describes. It makes no connection yet.
-func newClient(c *redisstore.Config) redis.UniversalClient {
+func newClient(c *redisstore.Config, backoff *redisstore.Backoff) redis.UniversalClient {
+	dial := redis.NewDialer(&redis.Options{DialTimeout: c.DialTimeout, TLSConfig: c.TLS})
 	o := &redis.UniversalOptions{
 		Addrs:                 c.Addrs,
 		DB:                    c.DB,
@@ -58,8 +61,20 @@ func newClient(c *redisstore.Config) redis.UniversalClient {
 		// Maintenance notifications would stretch the timeouts to 10 s, and cost a round trip to ask for them.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		CredentialsProviderContext: func(context.Context) (user, password string, err error) {
-			password, err = c.Credentials()
+			if err = backoff.Attempt(); err == nil {
+				password, err = c.Credentials()
+			}
 			return c.User, password, err
+		},
+		Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if err := backoff.Blocked(); err != nil { // not Attempt: go-redis also dials to see whether a server is back
+				return nil, err
+			}
+			return dial(ctx, network, addr)
+		},
+		OnConnect: func(context.Context, *redis.Conn) error {
+			backoff.Note(nil)
+			return nil
 		},
 		MasterName:       c.Master,
 		SentinelUsername: c.SentinelUser,

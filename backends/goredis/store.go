@@ -58,12 +58,12 @@ func New(client Client, opts *Options) (*Store, error) {
 	if opts != nil {
 		o = *opts
 	}
-	return newStore(client, o, nil)
+	return newStore(client, nil, o, nil)
 }
 
-func newStore(client Client, o Options, closeClient func() error) (*Store, error) {
+func newStore(client Client, backoff *redisstore.Backoff, o Options, closeClient func() error) (*Store, error) {
 	_, single := client.(interface{ Options() *redis.Options })
-	s, err := redisstore.New(conn{client}, single, redisstore.Options(o), closeClient)
+	s, err := redisstore.New(conn{client, backoff}, single, redisstore.Options(o), closeClient)
 	if err != nil {
 		return nil, fmt.Errorf("goredis: %w", err)
 	}

@@ -20,6 +20,9 @@ var (
 	// ErrUnavailable says that the store could not be asked, or gave no usable answer. It never means that the
 	// session is absent.
 	ErrUnavailable = errors.New("session store unavailable")
+	// ErrMisconfigured comes with ErrUnavailable and says that time will not mend it: the store refuses this program, for its
+	// password, its certificate or a missing permission, say. Such a call is not repeated.
+	ErrMisconfigured = errors.New("misconfigured")
 	// ErrTooLarge says that the session exceeds Options.MaxBytes or what the store takes. The stored data is intact.
 	ErrTooLarge = errors.New("session too large")
 	// ErrCorrupt says that what is stored, or a value in it, cannot be decoded.

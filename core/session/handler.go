@@ -13,7 +13,7 @@ import "context"
 //     and to change.
 //   - A store that cannot be reached, refuses, or answers nonsense is ErrUnavailable, wrapped together with its cause:
 //     fmt.Errorf("%w: %w", ErrUnavailable, cause). Unavailable is never absent: ErrNotFound is returned only when the
-//     store answered and has no such session.
+//     store answered and has no such session. A refusal that only an operator can end is ErrMisconfigured as well.
 //   - Errors name no id, no URL, no credential.
 //   - Each method is idempotent: the Manager may repeat a call whose reply was lost.
 //   - After Close (if the Handler is an io.Closer) every method returns ErrClosed.

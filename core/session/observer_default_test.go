@@ -2,6 +2,8 @@ package session_test
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -35,5 +37,28 @@ func TestDefaultObserverWarns(t *testing.T) { //nolint:paralleltest // see above
 		if got := strings.Count(log.String(), "\n"); got != want {
 			t.Errorf("%s: %d lines, want %d:\n%s", name, got, want, log.String())
 		}
+	}
+	log.Reset()
+	synctest.Test(t, func(t *testing.T) { // what only an operator can mend is said every ten seconds, whatever fails
+		store := sessiontest.NewFaulty(memstore.New(nil))
+		v := newVisitor(t, newManager(t, store, session.Options{}))
+		v.do(func(s *session.Session) { _ = user.Set(s, "ann") })
+		refuse := func(context.Context) error {
+			return fmt.Errorf("%w: %w: wrong password", session.ErrUnavailable, session.ErrMisconfigured)
+		}
+		store.Before(sessiontest.OpRead, -1, refuse)
+		store.Before(sessiontest.OpWrite, -1, refuse)
+		calls := store.Calls(sessiontest.OpRead)
+		for range 80 {
+			v.do(func(*session.Session) {})
+			newVisitor(t, v.m).do(func(s *session.Session) { _ = user.Set(s, "bob") })
+			time.Sleep(250 * time.Millisecond)
+		}
+		if n := store.Calls(sessiontest.OpRead) - calls; n != 80 {
+			t.Errorf("%d calls for 80 requests: none should be repeated", n)
+		}
+	})
+	if got := strings.Count(log.String(), "\n"); got != 2 || strings.Count(log.String(), "misconfigured") != 2 {
+		t.Errorf("%d lines in 20 seconds, want 2:\n%s", got, log.String())
 	}
 }

@@ -29,7 +29,8 @@ func (m *Manager) do(call func() error) error {
 // retry makes a store call, and once more if the store was unavailable and time is left. repeated tells that the first
 // call failed, so that it may or may not have been applied.
 func (m *Manager) retry(ctx context.Context, call func() error) (repeated bool, err error) {
-	if err = m.do(call); !errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
+	err = m.do(call)
+	if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrMisconfigured) || ctx.Err() != nil {
 		return false, err
 	}
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < retryReserve {

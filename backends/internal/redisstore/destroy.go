@@ -12,7 +12,7 @@ func (s *Store) Destroy(ctx context.Context, id session.ID) error {
 		return session.ErrClosed
 	}
 	if _, err := s.conn.Do(ctx, 1, "del", s.key(id)); err != nil {
-		return failed(ctx, err)
+		return s.failed(ctx, err)
 	}
 	return nil
 }

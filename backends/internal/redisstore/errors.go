@@ -2,32 +2,70 @@ package redisstore
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
 // failed turns the error of a command into one of the contract.
-func failed(ctx context.Context, err error) error {
+func (s *Store) failed(ctx context.Context, err error) error {
 	if errors.Is(err, session.ErrClosed) {
 		return session.ErrClosed
 	}
+	hopeless := misconfigured(err)
 	fromServer, ok := errors.AsType[serverError](err)
 	switch {
 	case ok && strings.Contains(fromServer.Error(), "WRONGTYPE"): // before Redis 7 the error of a script only quotes it
 		return fmt.Errorf("%w: the key holds no hash", session.ErrCorrupt)
 	case ok:
-		err = fmt.Errorf("server answered %w", newRefusal(fromServer.Error()))
+		refused := newRefusal(fromServer.Error())
+		if err = fmt.Errorf("server answered %w", refused); refused.hint() != "" {
+			err = fmt.Errorf("%w (%s)", err, refused.hint())
+		}
+		if refused == "MOVED" && s.counted == 1 { // a client for clusters follows it
+			hopeless, err = true, fmt.Errorf("%w: it is a node of a cluster, whose URL begins with redis+cluster:// or rediss+cluster://", err)
+		}
 	default:
 		err = discreet(err)
 	}
 	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) { // a deadline surfaces as a timeout of the connection
 		err = fmt.Errorf("%w: %w", ended, err)
 	}
+	if hopeless {
+		err = fmt.Errorf("%w: %w", session.ErrMisconfigured, err)
+	}
 	return fmt.Errorf("%w: %w", session.ErrUnavailable, err)
 }
+
+// misconfigured reports whether an error is a refusal that only an operator can end: of the password, of a certificate, of
+// a missing permission.
+func misconfigured(err error) bool {
+	if fromServer, ok := errors.AsType[serverError](err); ok {
+		return newRefusal(fromServer.Error()).hint() != ""
+	}
+	return noConnection(err)
+}
+
+// noConnection reports whether it is one that ends every attempt to make a connection.
+func noConnection(err error) bool {
+	if fromServer, ok := errors.AsType[serverError](err); ok {
+		switch newRefusal(fromServer.Error()) {
+		case "WRONGPASS", "NOAUTH", noPassword, noDatabase, protectedMode:
+			return true
+		}
+		return false
+	}
+	if network, ok := errors.AsType[*net.OpError](err); ok && network.Op == "remote error" {
+		return true // package tls says so of a server that refuses our certificate, version or name
+	}
+	return is[*CredentialsError](err) || is[*tls.CertificateVerificationError](err) || is[tls.RecordHeaderError](err)
+}
+
+func is[E error](err error) bool { _, ok := errors.AsType[E](err); return ok }
 
 // refusal is what is kept of a server's error: the word that it begins with, such as OOM or NOPERM. Servers and proxies
 // like to quote in the rest what they were sent, which may be a key, a record or a password.
@@ -35,15 +73,9 @@ type refusal string
 
 func newRefusal(text string) refusal {
 	// The errors without a word of their own that an operator must tell apart.
-	for _, known := range []string{
-		"ERR max number of clients reached",
-		"ERR DB index is out of range",
-		"ERR unknown command",
-		"ERR The user executing the script can't run this command", // missing permission, Redis 7.0
-		"ERR ACL failure in script",                                // the same, later
-	} {
-		if strings.HasPrefix(text, known) {
-			return refusal(known)
+	for _, known := range []refusal{maxClients, noDatabase, noCommand, noPassword, noPermission, noPermissionLater, protectedMode} {
+		if strings.HasPrefix(text, string(known)) {
+			return known
 		}
 	}
 	code, _, _ := strings.Cut(text, " ")
@@ -51,6 +83,37 @@ func newRefusal(text string) refusal {
 		code = "an error"
 	}
 	return refusal(code)
+}
+
+const (
+	maxClients        refusal = "ERR max number of clients reached"
+	noDatabase        refusal = "ERR DB index is out of range"
+	noCommand         refusal = "ERR unknown command"
+	noPassword        refusal = "ERR AUTH <password> called without any password configured"
+	noPermission      refusal = "ERR The user executing the script can't run this command" // Redis 7.0
+	noPermissionLater refusal = "ERR ACL failure in script"
+	protectedMode     refusal = "DENIED"
+)
+
+// hint tells an operator what is wrong, for refusals that only one can end.
+func (r refusal) hint() string {
+	switch r {
+	case "WRONGPASS":
+		return "the user or the password is wrong"
+	case "NOAUTH":
+		return "it wants a password"
+	case noPassword:
+		return "it has no password, and got one"
+	case "NOPERM", noPermission, noPermissionLater:
+		return "the user lacks a permission; see the package documentation"
+	case noDatabase:
+		return "it has fewer databases"
+	case noCommand:
+		return "it is too old, or the command was renamed"
+	case protectedMode:
+		return "it is in protected mode"
+	}
+	return ""
 }
 
 // Error returns the word.

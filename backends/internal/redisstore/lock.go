@@ -32,7 +32,7 @@ func (s *Store) Acquire(ctx context.Context, id session.ID, ask session.LockRequ
 	reply, err := s.runLock(ctx, s.acquire, id, hexToken(ask.Token), ask.Lease.Milliseconds(), max(ask.Wait.Milliseconds(), 0),
 		encodeHolder(ask.Holder), channel)
 	if err != nil {
-		return session.Lock{}, failed(ctx, err)
+		return session.Lock{}, s.failed(ctx, err)
 	}
 	if reply == replyAbsent {
 		s.wakes.forget(ask.Token)
@@ -96,7 +96,7 @@ func (s *Store) WriteRelease(ctx context.Context, id session.ID, rec session.Rec
 	}
 	reply, err := s.runLock(ctx, s.writeRelease, id, data, end, string(prev[:]), hexToken(token))
 	if err != nil {
-		return failed(ctx, err)
+		return s.failed(ctx, err)
 	}
 	if fields, ok := reply.([]any); ok {
 		return refused(fields, prev)
@@ -111,7 +111,7 @@ func (s *Store) Extend(ctx context.Context, id session.ID, token session.LockTok
 	}
 	reply, err := s.runLock(ctx, s.extend, id, hexToken(token), lease.Milliseconds())
 	if err != nil {
-		return failed(ctx, err)
+		return s.failed(ctx, err)
 	}
 	return lockAnswer(reply)
 }
@@ -124,7 +124,7 @@ func (s *Store) Release(ctx context.Context, id session.ID, token session.LockTo
 	s.wakes.forget(token)
 	reply, err := s.runLock(ctx, s.release, id, hexToken(token))
 	if err != nil {
-		return failed(ctx, err)
+		return s.failed(ctx, err)
 	}
 	return lockAnswer(reply)
 }

@@ -16,7 +16,7 @@ func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error)
 	}
 	seen, data, err := s.conn.Fields(ctx, s.key(id))
 	if err != nil {
-		return session.Record{}, failed(ctx, err)
+		return session.Record{}, s.failed(ctx, err)
 	}
 	if data == nil {
 		return session.Record{}, session.ErrNotFound

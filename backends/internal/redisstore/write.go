@@ -20,7 +20,7 @@ func (s *Store) Write(ctx context.Context, id session.ID, rec session.Record, pr
 	}
 	reply, err := s.run(ctx, s.write, s.key(id), data, end, replaces)
 	if err != nil {
-		return failed(ctx, err)
+		return s.failed(ctx, err)
 	}
 	switch reply := reply.(type) {
 	case int64:
@@ -78,7 +78,7 @@ func (s *Store) Touch(ctx context.Context, id session.ID, rec session.Record) er
 	}
 	reply, err := s.run(ctx, s.touch, s.key(id), string(rec.Version[:]), rec.Seen.UnixMilli(), end)
 	if err != nil {
-		return failed(ctx, err)
+		return s.failed(ctx, err)
 	}
 	switch reply {
 	case replyDone:
