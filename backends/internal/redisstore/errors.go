@@ -67,15 +67,25 @@ func noConnection(err error) bool {
 
 func is[E error](err error) bool { _, ok := errors.AsType[E](err); return ok }
 
+// The errors without a word of their own that an operator must tell apart, by their beginnings.
+const (
+	maxClients        = "ERR max number of clients reached"
+	noDatabase        = "ERR DB index is out of range"
+	noCommand         = "ERR unknown command"
+	noPassword        = "ERR AUTH <password> called without any password configured"
+	noPermission      = "ERR The user executing the script can't run this command" // Redis 7.0
+	noPermissionLater = "ERR ACL failure in script"
+	protectedMode     = "DENIED"
+)
+
 // refusal is what is kept of a server's error: the word that it begins with, such as OOM or NOPERM. Servers and proxies
 // like to quote in the rest what they were sent, which may be a key, a record or a password.
 type refusal string
 
 func newRefusal(text string) refusal {
-	// The errors without a word of their own that an operator must tell apart.
-	for _, known := range []refusal{maxClients, noDatabase, noCommand, noPassword, noPermission, noPermissionLater, protectedMode} {
-		if strings.HasPrefix(text, string(known)) {
-			return known
+	for _, known := range []string{maxClients, noDatabase, noCommand, noPassword, noPermission, noPermissionLater} {
+		if strings.HasPrefix(text, known) {
+			return refusal(known)
 		}
 	}
 	code, _, _ := strings.Cut(text, " ")
@@ -84,16 +94,6 @@ func newRefusal(text string) refusal {
 	}
 	return refusal(code)
 }
-
-const (
-	maxClients        refusal = "ERR max number of clients reached"
-	noDatabase        refusal = "ERR DB index is out of range"
-	noCommand         refusal = "ERR unknown command"
-	noPassword        refusal = "ERR AUTH <password> called without any password configured"
-	noPermission      refusal = "ERR The user executing the script can't run this command" // Redis 7.0
-	noPermissionLater refusal = "ERR ACL failure in script"
-	protectedMode     refusal = "DENIED"
-)
 
 // hint tells an operator what is wrong, for refusals that only one can end.
 func (r refusal) hint() string {
