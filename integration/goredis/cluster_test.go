@@ -15,7 +15,7 @@ import (
 
 // The suite on a Redis Cluster, through the client of go-redis that knows of clusters.
 func TestSuiteCluster(t *testing.T) {
-	c := servers.StartRedisCluster(t)
+	c := servers.StartRedisCluster(t, nil)
 	client := clusterClient(t, c)
 	h := harness(nil, "", goredis.DefaultPrefix, 0, goredis.DefaultMaxBytes)
 	h.Open = func(context.Context) (session.Handler, error) { return goredis.New(client, nil) }
@@ -40,7 +40,7 @@ func clusterClient(t testing.TB, c *servers.RedisCluster) *redis.ClusterClient {
 // each other, whichever of them has the session.
 func TestLockCluster(t *testing.T) {
 	t.Parallel()
-	c := servers.StartRedisCluster(t)
+	c := servers.StartRedisCluster(t, nil)
 	var stores []*goredis.Store
 	for range 2 {
 		s, err := goredis.New(clusterClient(t, c), nil)
@@ -84,7 +84,7 @@ func TestLockCluster(t *testing.T) {
 // dead who listens elsewhere, and who is dead holds up the others for no longer than the time to answer.
 func TestDeadWaiterCluster(t *testing.T) {
 	t.Parallel()
-	c := servers.StartRedisCluster(t)
+	c := servers.StartRedisCluster(t, nil)
 	client := clusterClient(t, c)
 	living, err := goredis.New(client, nil)
 	must(t, "New", err)

@@ -24,7 +24,7 @@ func TestMisconfigured(t *testing.T) {
 	locked := servers.StartRedis(t, &servers.RedisOptions{Password: "4dmin", Users: []string{"blind on >s3cret ~other:* +@all"}})
 	free := servers.StartRedis(t, nil)
 	mutual := servers.StartRedis(t, &servers.RedisOptions{Mutual: true})
-	cluster := servers.StartRedisCluster(t)
+	cluster := servers.StartRedisCluster(t, nil)
 	ca := "ca_file=" + url.QueryEscape(mutual.Certs().CA)
 	for name, c := range map[string]struct{ url, want string }{
 		"no password":           {locked.UserURL("", "", 0), "it wants a password"},

@@ -24,7 +24,10 @@ type RedisOptions struct {
 	Users    []string // ACL rules, such as "web on >secret ~nonstick:* +hmget"
 	Config   []string // more lines of redis.conf, such as "maxmemory 4mb"
 
-	cluster bool // be a node of a cluster that StartRedisCluster makes
+	cluster  bool   // be a node of a cluster that StartRedisCluster makes
+	sentinel bool   // be a sentinel of StartRedisSentinel
+	replicated bool // be one of its masters and replicas
+	certs    *Certs // those of servers that belong together
 }
 
 // Redis is a running Redis server.
@@ -58,7 +61,7 @@ func StartRedis(t testing.TB, opts *RedisOptions) *Redis {
 		r.opts = *opts
 	}
 	r.opts.TLS = r.opts.TLS || r.opts.Mutual
-	if r.opts.TLS {
+	if r.certs = r.opts.certs; r.opts.TLS && r.certs == nil {
 		r.certs = NewCerts(t, dir)
 	}
 	for attempt := 1; ; attempt++ {
@@ -93,10 +96,14 @@ func (r *Redis) launch() error {
 	if err := os.WriteFile(conf, []byte(r.config()), 0o644); err != nil {
 		return err
 	}
-	r.inst = newInstance(r.t, spec{
+	s := spec{
 		name: "redis-server", pkg: "redis-server", image: envOr("NONSTICK_REDIS_IMAGE", "redis:8"),
-		args: []string{conf}, dir: r.dir, port: r.port, onHost: r.opts.cluster,
-	})
+		args: []string{conf}, dir: r.dir, port: r.port, onHost: r.together(),
+	}
+	if r.opts.sentinel {
+		s.args = append(s.args, "--sentinel")
+	}
+	r.inst = newInstance(r.t, s)
 	if err := r.inst.start(); err != nil {
 		return err
 	}
@@ -141,6 +148,12 @@ func (r *Redis) connects() error {
 	}
 	return conn.Close()
 }
+
+// together reports whether the server must find others on loopback.
+func (r *Redis) together() bool { return r.opts.cluster || r.opts.sentinel || r.opts.replicated }
+
+// Alive reports whether the server runs, stopped or not.
+func (r *Redis) Alive() bool { return r.inst.alive() }
 
 // Admin is a client of the default user for the test's own commands.
 func (r *Redis) Admin() *redis.Client { return r.admin }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -14,25 +15,40 @@ import (
 )
 
 const (
-	clusterNodes = 3
-	clusterSlots = 16384
+	clusterMasters = 3
+	clusterSlots   = 16384
 	// clusterTime is how long the nodes may take to agree. They take a few seconds by design, more on a busy machine.
 	clusterTime = 60 * time.Second
 )
 
-// RedisCluster is a running Redis Cluster of three masters without replicas.
+// RedisClusterOptions say how a cluster is set up. The zero value is three masters without replicas or password.
+type RedisClusterOptions struct {
+	Replicas    int      // of each master
+	TLS, Mutual bool     // as in RedisOptions; the nodes speak it to each other too
+	Password    string   // of the default user
+	Users       []string // ACL rules, as in RedisOptions
+}
+
+// RedisCluster is a running Redis Cluster of three masters. A node counts as failed after 1.5 s.
 type RedisCluster struct {
 	t     testing.TB
-	nodes []*Redis
+	nodes []*Redis // the masters first
 }
 
 // StartRedisCluster starts a cluster on random ports of 127.0.0.1 and waits until every node serves it. Each node writes
-// nothing to disk but what it knows of the cluster.
-func StartRedisCluster(t testing.TB) *RedisCluster {
+// nothing to disk but what it knows of the cluster. Nil options mean the zero value.
+func StartRedisCluster(t testing.TB, opts *RedisClusterOptions) *RedisCluster {
 	t.Helper()
+	var o RedisClusterOptions
+	if opts != nil {
+		o = *opts
+	}
 	c := &RedisCluster{t: t}
-	for range clusterNodes {
-		c.nodes = append(c.nodes, StartRedis(t, &RedisOptions{cluster: true}))
+	certs := sharedCerts(t, o.TLS || o.Mutual)
+	for range clusterMasters * (1 + o.Replicas) {
+		c.nodes = append(c.nodes, StartRedis(t, &RedisOptions{
+			cluster: true, certs: certs, TLS: o.TLS, Mutual: o.Mutual, Password: o.Password, Users: o.Users,
+		}))
 	}
 	if err := c.join(); err != nil {
 		t.Fatalf("join the nodes of the cluster: %v", err)
@@ -41,16 +57,34 @@ func StartRedisCluster(t testing.TB) *RedisCluster {
 	return c
 }
 
-// join spreads the slots evenly and introduces the nodes to each other.
+// sharedCerts makes the certificates of servers that belong together, if wanted.
+func sharedCerts(t testing.TB, wanted bool) *Certs {
+	t.Helper()
+	if !wanted {
+		return nil
+	}
+	dir, err := os.MkdirTemp("", "certs") // a container sees it under the same path
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	return NewCerts(t, dir)
+}
+
+// join spreads the slots evenly over the masters, introduces the nodes to each other, and gives each replica its master.
 func (c *RedisCluster) join() error {
-	ctx, cancel := context.WithTimeout(context.Background(), readyTime)
+	ctx, cancel := context.WithTimeout(context.Background(), clusterTime)
 	defer cancel()
 	first := c.nodes[0]
 	for i, n := range c.nodes {
-		from, to := i*clusterSlots/clusterNodes, (i+1)*clusterSlots/clusterNodes-1
-		errs := []error{
-			n.admin.Do(ctx, "cluster", "set-config-epoch", i+1).Err(), // else they would have to settle whose slots these are
-			n.admin.Do(ctx, "cluster", "addslotsrange", from, to).Err(),
+		var errs []error
+		if i < clusterMasters {
+			from, to := i*clusterSlots/clusterMasters, (i+1)*clusterSlots/clusterMasters-1
+			errs = append(errs, n.admin.Do(ctx, "cluster", "set-config-epoch", i+1).Err(), // else they would have to settle whose slots these are
+				n.admin.Do(ctx, "cluster", "addslotsrange", from, to).Err())
 		}
 		if n != first {
 			errs = append(errs, n.admin.Do(ctx, "cluster", "meet", "127.0.0.1", first.port, first.bus).Err())
@@ -59,10 +93,24 @@ func (c *RedisCluster) join() error {
 			return err
 		}
 	}
+	for i, n := range c.nodes[clusterMasters:] {
+		id := c.nodes[i%clusterMasters].clusterID()
+		for { // until it has heard of its master
+			err := n.admin.Do(ctx, "cluster", "replicate", id).Err()
+			if err == nil {
+				break
+			}
+			if ctx.Err() != nil {
+				return err
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
 	return nil
 }
 
-// Await waits until every node sees all nodes and serves all slots, for instance after a node was restarted.
+// Await waits until every node that runs sees all nodes and serves all slots, and every replica follows its master, for
+// instance after a node was restarted.
 func (c *RedisCluster) Await() {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), clusterTime)
@@ -70,8 +118,11 @@ func (c *RedisCluster) Await() {
 	var wg sync.WaitGroup
 	errs := make([]error, len(c.nodes))
 	for i, n := range c.nodes {
+		if !n.Alive() {
+			continue
+		}
 		wg.Go(func() {
-			for errs[i] = n.agrees(ctx); errs[i] != nil && ctx.Err() == nil; errs[i] = n.agrees(ctx) {
+			for errs[i] = c.agrees(ctx, n); errs[i] != nil && ctx.Err() == nil; errs[i] = c.agrees(ctx, n) {
 				time.Sleep(10 * time.Millisecond)
 			}
 		})
@@ -83,28 +134,57 @@ func (c *RedisCluster) Await() {
 }
 
 // agrees tells what is missing until r serves the whole cluster.
-func (r *Redis) agrees(ctx context.Context) error {
+func (c *RedisCluster) agrees(ctx context.Context, r *Redis) error {
 	info, err := r.admin.ClusterInfo(ctx).Result()
 	if err != nil {
 		return err
 	}
 	for _, want := range []string{
-		"cluster_state:ok", fmt.Sprint("cluster_slots_ok:", clusterSlots), fmt.Sprint("cluster_known_nodes:", clusterNodes),
-		fmt.Sprint("cluster_size:", clusterNodes),
+		"cluster_state:ok", fmt.Sprint("cluster_slots_ok:", clusterSlots), fmt.Sprint("cluster_known_nodes:", len(c.nodes)),
+		fmt.Sprint("cluster_size:", clusterMasters),
 	} {
 		if !strings.Contains(info, want+"\r\n") {
 			return fmt.Errorf("no %s yet in %q", want, info)
 		}
 	}
-	return nil
+	return r.follows(ctx)
 }
 
-// Nodes are the masters, each with a third of the slots, in order.
+// follows tells what is missing until r, if it is a replica, has all that its master has.
+func (r *Redis) follows(ctx context.Context) error {
+	info, err := r.admin.Info(ctx, "replication").Result()
+	if err == nil && strings.Contains(info, "role:slave") && !strings.Contains(info, "master_link_status:up") {
+		err = errors.New("a replica does not follow yet")
+	}
+	return err
+}
+
+// Nodes are the nodes: at first the three masters, each with a third of the slots, in order, and then their replicas.
 func (c *RedisCluster) Nodes() []*Redis { return c.nodes }
+
+// URL is the store URL of the default user, with all nodes.
+func (c *RedisCluster) URL() string { return c.UserURL("", c.nodes[0].opts.Password) }
+
+// UserURL is the store URL for a user.
+func (c *RedisCluster) UserURL(user, password string) string {
+	return severalURL("cluster", c.nodes, c.nodes[0].UserURL(user, password, 0))
+}
+
+// severalURL makes the URL of several servers of the URL of one of them.
+func severalURL(topology string, all []*Redis, one string) string {
+	addrs := make([]string, len(all))
+	for i, r := range all {
+		addrs[i] = r.Addr()
+	}
+	scheme, rest, _ := strings.Cut(one, "://")
+	return scheme + "+" + topology + "://" + strings.Replace(rest, addrs[0], strings.Join(addrs, ","), 1)
+}
 
 // Options are those of a client. They leave the servers more time than a session store would.
 func (c *RedisCluster) Options() *redis.ClusterOptions {
+	first := c.nodes[0].options()
 	o := &redis.ClusterOptions{
+		Password: first.Password, TLSConfig: first.TLSConfig,
 		ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true, PoolSize: 16,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}

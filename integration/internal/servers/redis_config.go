@@ -11,12 +11,18 @@ import (
 )
 
 func (r *Redis) config() string {
-	lines := []string{"loglevel warning", "dir " + r.dir, `save ""`, "appendonly no", "protected-mode no"}
-	if r.opts.cluster {
-		// Not 10,000 above the port, as is usual: that may be no port, or taken.
-		lines = append(lines, "bind 127.0.0.1", "cluster-enabled yes", fmt.Sprint("cluster-port ", r.bus))
+	lines := []string{"loglevel warning", "dir " + r.dir, "protected-mode no"}
+	if !r.opts.sentinel {
+		lines = append(lines, `save ""`, "appendonly no", "repl-diskless-sync-delay 0")
+	}
+	if r.together() {
+		lines = append(lines, "bind 127.0.0.1")
 	} else {
 		lines = append(lines, "bind "+listenHost())
+	}
+	if r.opts.cluster {
+		// Not 10,000 above the port, as is usual: that may be no port, or taken.
+		lines = append(lines, "cluster-enabled yes", fmt.Sprint("cluster-port ", r.bus), "cluster-node-timeout 1500")
 	}
 	switch {
 	case r.opts.Unix:
@@ -31,8 +37,17 @@ func (r *Redis) config() string {
 	default:
 		lines = append(lines, fmt.Sprint("port ", r.port))
 	}
+	if r.opts.TLS && r.together() {
+		lines = append(lines, "tls-replication yes")
+		if r.opts.cluster {
+			lines = append(lines, "tls-cluster yes")
+		}
+	}
 	if r.opts.Password != "" {
 		lines = append(lines, "requirepass "+r.opts.Password)
+		if r.together() && !r.opts.sentinel {
+			lines = append(lines, "masterauth "+r.opts.Password)
+		}
 	}
 	for _, u := range r.opts.Users {
 		lines = append(lines, "user "+u)
