@@ -24,10 +24,10 @@ type RedisOptions struct {
 	Users    []string // ACL rules, such as "web on >secret ~nonstick:* +hmget"
 	Config   []string // more lines of redis.conf, such as "maxmemory 4mb"
 
-	cluster  bool   // be a node of a cluster that StartRedisCluster makes
-	sentinel bool   // be a sentinel of StartRedisSentinel
-	replicated bool // be one of its masters and replicas
-	certs    *Certs // those of servers that belong together
+	cluster    bool   // be a node of a cluster that StartRedisCluster makes
+	sentinel   bool   // be a sentinel of StartRedisSentinel
+	replicated bool   // be one of its masters and replicas
+	certs      *Certs // those of servers that belong together
 }
 
 // Redis is a running Redis server.
