@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -20,12 +21,63 @@ type conn struct {
 	backoff *redisstore.Backoff // nil for a client that is not ours
 }
 
+// once is a command that go-redis does not repeat when the answer is lost, whatever the client's options say. The server
+// may have run it: only the session.Manager, which then knows that it was repeated, draws the right conclusion when the
+// repeated one is refused.
+type once struct{ *redis.Cmd }
+
+// NoRetry implements redis.Cmder.
+func (once) NoRetry() bool { return true }
+
 func (c conn) Do(ctx context.Context, keyAt int, args ...any) (any, error) {
 	cmd := redis.NewCmd(ctx, args...)
 	cmd.SetFirstKeyPos(int8(keyAt))
-	_ = c.client.Process(ctx, cmd)
+	cmd.SetStepCount(1) // else a client of a cluster asks for a list of all commands
+	c.process(ctx, once{cmd})
 	reply, err := cmd.Result()
 	return reply, c.failed(err)
+}
+
+// process runs a command. In a cluster it is tried again, while the deadline is not near, after errors which tell that it
+// was not run and that will not last: until a replica has taken over, say. And whatever goes wrong with a connection there
+// is a reason to ask at once which nodes there are, since go-redis by itself would do that once a minute.
+func (c conn) process(ctx context.Context, cmd redis.Cmder) {
+	_ = c.client.Process(ctx, cmd)
+	cluster, ok := c.client.(interface{ ReloadState(ctx context.Context) })
+	if !ok {
+		return
+	}
+	for pause := firstPause; cmd.Err() != nil && pause <= lastPause; pause *= 2 {
+		refused, again := passing(cmd.Err())
+		if refused && !again || errors.Is(cmd.Err(), redis.ErrClosed) {
+			return
+		}
+		cluster.ReloadState(ctx)
+		if end, ok := ctx.Deadline(); !again || ok && time.Until(end) < 2*pause {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		_ = c.client.Process(ctx, cmd)
+	}
+}
+
+// How long to wait before a command is tried again.
+const (
+	firstPause = 10 * time.Millisecond
+	lastPause  = 320 * time.Millisecond
+)
+
+// passing reports whether err is a refusal of the server, and whether it will pass and the command was certainly not run.
+func passing(err error) (refused, again bool) {
+	if _, ok := errors.AsType[redis.Error](err); ok {
+		return true, redis.IsClusterDownError(err) || redis.IsTryAgainError(err) || redis.IsMasterDownError(err) || redis.IsLoadingError(err)
+	}
+	network, ok := errors.AsType[*net.OpError](err)
+	return false, ok && network.Op == "dial"
 }
 
 // failed is err, or session.ErrClosed instead of that of go-redis.
@@ -46,7 +98,8 @@ func (c conn) failed(err error) error {
 func (c conn) Fields(ctx context.Context, key string) (seen, data []byte, err error) {
 	raw := redis.NewRawCmd(ctx, "hmget", key, "t", "r")
 	raw.SetFirstKeyPos(1)
-	_ = c.client.Process(ctx, raw)
+	raw.SetStepCount(1)
+	c.process(ctx, raw)
 	reply, err := raw.Result()
 	if err != nil {
 		return nil, nil, c.failed(err)
@@ -56,7 +109,8 @@ func (c conn) Fields(ctx context.Context, key string) (seen, data []byte, err er
 	}
 	parsed := redis.NewStringSliceCmd(ctx, "hmget", key, "t", "r")
 	parsed.SetFirstKeyPos(1)
-	_ = c.client.Process(ctx, parsed)
+	parsed.SetStepCount(1)
+	c.process(ctx, parsed)
 	values, err := parsed.Result()
 	if err != nil {
 		return nil, nil, c.failed(err)

@@ -69,6 +69,23 @@
 //
 //	ACL SETUSER web &nonstick:* +time +publish +subscribe
 //
+// In a cluster the client must learn which nodes there are, and of sentinels which server is the master:
+//
+//	ACL SETUSER web +cluster|slots
+//	ACL SETUSER watch on >password &+switch-master &+slave-reconf-done +subscribe +ping
+//	  +sentinel|get-master-addr-by-name +sentinel|sentinels
+//
+// # Clusters and failover
+//
+// In a cluster a session is on one master, whatever moves: redirections are followed within the deadline of a call, and a
+// command that was certainly not run, as there is no master at the moment, is tried again until shortly before it. A
+// connection that breaks is a reason to ask at once where everything is. Set cluster-require-full-coverage to no, or else
+// one master that fails takes the sessions of all others with it until a replica is promoted.
+//
+// A master may acknowledge a change and die before its replicas have it: such a change is lost, with Redis. A managed
+// cluster with a configuration endpoint, TLS and a password, such as ElastiCache in cluster mode, takes the URL
+// rediss+cluster://:password@the.configuration.endpoint:6379.
+//
 // # Errors
 //
 // Whatever keeps the server from answering, its refusals included, is session.ErrUnavailable with the cause. Of a refusal

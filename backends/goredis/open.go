@@ -82,7 +82,10 @@ func newClient(c *redisstore.Config, backoff *redisstore.Backoff) redis.Universa
 	}
 	switch c.Topology {
 	case redisstore.Cluster:
-		return redis.NewClusterClient(o.Cluster())
+		cluster := o.Cluster()
+		cluster.DisableRoutingPolicies = true // there are keys in all commands; else it would ask for a list of commands
+		cluster.ClusterStateReloadInterval = 10 * time.Second
+		return redis.NewClusterClient(cluster)
 	case redisstore.Sentinel:
 		return redis.NewFailoverClient(o.Failover())
 	default:

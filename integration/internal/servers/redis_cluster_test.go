@@ -19,8 +19,12 @@ func TestRedisCluster(t *testing.T) {
 	defer client.Close()
 	ctx := t.Context()
 	for i := range 100 {
-		if err := client.Set(ctx, fmt.Sprint("k", i), i, 0).Err(); err != nil {
+		k := fmt.Sprint("k", i)
+		if err := client.Set(ctx, k, i, 0).Err(); err != nil {
 			t.Fatalf("SET: %v", err)
+		}
+		if got, want := servers.Slot(k), client.ClusterKeySlot(ctx, k).Val(); int64(got) != want {
+			t.Errorf("%s: slot %d, want %d", k, got, want)
 		}
 	}
 	if len(c.Nodes()) != 3 {
@@ -83,7 +87,7 @@ func TestRedisClusterFailover(t *testing.T) {
 			if err := client.Set(ctx, "k", "v", 0).Err(); err != nil {
 				t.Fatal(err)
 			}
-			slot := c.Slot("k")
+			slot := servers.Slot("k")
 			from, to := c.Owner(slot), c.Nodes()[0]
 			if from == to {
 				to = c.Nodes()[1]

@@ -169,7 +169,7 @@ func (s *RedisSentinel) Sentinels() []*Redis { return s.sentinels }
 // URL is the store URL of the default user and database 0.
 func (s *RedisSentinel) URL() string { return s.UserURL("", s.nodes[0].opts.Password, 0) }
 
-// UserURL is the store URL for a user and a database, with the credentials of the sentinels' default user.
+// UserURL is the store URL for a user and a database, without credentials for the sentinels.
 func (s *RedisSentinel) UserURL(user, password string, db int) string {
 	one := s.sentinels[0].UserURL(user, password, 0)
 	text := severalURL("sentinel", s.sentinels, one)
@@ -178,10 +178,5 @@ func (s *RedisSentinel) UserURL(user, password string, db int) string {
 		s.t.Fatal(err)
 	}
 	u.Path = "/" + s.name + "/" + strconv.Itoa(db)
-	if p := s.sentinels[0].opts.Password; p != "" {
-		q := u.Query()
-		q.Set("sentinel_password", p)
-		u.RawQuery = q.Encode()
-	}
 	return u.String()
 }

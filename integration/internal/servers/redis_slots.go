@@ -21,18 +21,20 @@ func (r *Redis) clusterID() string {
 	return id
 }
 
-// Slot is the slot of a key.
-func (c *RedisCluster) Slot(key string) int {
-	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), askTime)
-	defer cancel()
-	for _, n := range c.nodes {
-		if slot, err := n.admin.ClusterKeySlot(ctx, key).Result(); n.Alive() && err == nil {
-			return int(slot)
+// Slot is the slot of a key that has no hash tag: its CRC16 (XMODEM), as the specification of Redis Cluster says.
+func Slot(key string) int {
+	var crc uint16
+	for _, c := range []byte(key) {
+		crc ^= uint16(c) << 8
+		for range 8 {
+			if crc&0x8000 != 0 {
+				crc = crc<<1 ^ 0x1021
+			} else {
+				crc <<= 1
+			}
 		}
 	}
-	c.t.Fatal("no node of the cluster answers")
-	return 0
+	return int(crc) % clusterSlots
 }
 
 // Owner is the master that serves a slot, or nil while there is none that answers.

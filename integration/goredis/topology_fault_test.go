@@ -1,0 +1,134 @@
+package goredis_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nonstick-go/nonstick/integration/internal/servers"
+)
+
+// recovery is more than a client may take to notice a new master, on a busy machine. Usually it takes some 100 ms.
+const recovery = 10 * time.Second
+
+// A slot is half moved for seconds, under load: no call fails, no change is lost.
+func TestClusterHalfMigrated(t *testing.T) {
+	t.Parallel()
+	c := servers.StartRedisCluster(t, nil)
+	s := open(t, c.URL())
+	const slot = 1234
+	from, to := c.Nodes()[0], c.Nodes()[1]
+	in := func(k string) bool { return servers.Slot(k) == slot }
+	tr := drive(t, s, 6, in)
+	tr.awaitAll(time.Now())
+	c.BeginMigration(slot, from, to)
+	if n := c.MoveKeys(slot, 3, from, to); n != 3 {
+		t.Errorf("%d keys are moved, want 3", n)
+	}
+	more := drive(t, s, 3, in) // which are created on the node that the slot moves to
+	time.Sleep(5 * time.Second)
+	for c.MoveKeys(slot, 100, from, to) > 0 {
+	}
+	c.FinishMigration(slot, from, to)
+	tr.awaitAll(time.Now())
+	for name, tr := range map[string]*traffic{"there before": tr, "created meanwhile": more} {
+		slowest, acked := tr.expectAll()
+		t.Logf("%s: %d changes, the slowest call took %v", name, acked, slowest)
+	}
+}
+
+// Two thousand slots move under load: no call fails, no change is lost.
+func TestClusterReshard(t *testing.T) {
+	t.Parallel()
+	c := servers.StartRedisCluster(t, nil)
+	s := open(t, c.URL())
+	from, to := c.Nodes()[0], c.Nodes()[1]
+	tr := drive(t, s, 12, nil)
+	tr.awaitAll(time.Now())
+	for slot := range 2000 {
+		c.MoveSlot(slot, from, to)
+	}
+	slowest, acked := tr.expectAll()
+	t.Logf("%d changes, the slowest call took %v", acked, slowest)
+}
+
+// A master dies, or stops answering. Its sessions work again soon after a replica has taken over, and those of the other
+// masters all the time.
+func TestClusterFailover(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*servers.Redis){"SIGKILL": (*servers.Redis).Kill, "SIGSTOP": (*servers.Redis).Stop} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := servers.StartRedisCluster(t, &servers.RedisClusterOptions{Replicas: 1})
+			s := openAsIs(t, c.URL())
+			master := c.Nodes()[0] // it has the slots up to 5460
+			mine := drive(t, s, 4, func(k string) bool { return servers.Slot(k) < 5000 })
+			others := drive(t, s, 4, func(k string) bool { return servers.Slot(k) > 6000 })
+			mine.awaitAll(time.Now())
+			others.awaitAll(time.Now())
+			quiet := others.pause(time.Second)
+
+			end(master)
+			ended := time.Now()
+			until(t, func() bool { owner := c.Owner(100); return owner != nil && owner != master })
+			promoted := time.Now()
+			took := mine.awaitAll(promoted)
+			if took > recovery {
+				t.Errorf("the sessions of the master work again %v after the promotion", took)
+			}
+			slowest, _ := others.expectAll()
+			t.Logf("promoted after %v, works %v later; sessions of other masters: slowest call %v, before %v", promoted.Sub(ended), took, slowest, quiet)
+			mine.stop()
+			if name == "SIGSTOP" {
+				master.Continue()
+			}
+		})
+	}
+}
+
+// The master of sentinels dies, or stops answering: its successor is found on connections that are there.
+func TestSentinelFailover(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*servers.Redis){"SIGKILL": (*servers.Redis).Kill, "SIGSTOP": (*servers.Redis).Stop} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := servers.StartRedisSentinel(t, &servers.RedisSentinelOptions{
+				Password: "s3cret", SentinelPassword: "s3ntinel", SentinelUsers: []string{"watch on >w4tch " + sentinelPrivilege},
+			})
+			s := openAsIs(t, withParams(t, c.URL(), "sentinel_user=watch&sentinel_password=w4tch"))
+			master := c.Master()
+			tr := drive(t, s, 4, nil)
+			tr.awaitAll(time.Now())
+			end(master)
+			ended := time.Now()
+			until(t, func() bool { now := c.Master(); return now != nil && now != master })
+			promoted := time.Now()
+			took := tr.awaitAll(promoted)
+			if took > recovery {
+				t.Errorf("works again %v after the promotion", took)
+			}
+			t.Logf("promoted after %v, works %v later", promoted.Sub(ended), took)
+			tr.stop()
+			if name == "SIGSTOP" {
+				master.Continue()
+			}
+		})
+	}
+}
+
+// The master becomes a replica, as for maintenance: connections that are there notice by its refusals.
+func TestSentinelSwitch(t *testing.T) {
+	t.Parallel()
+	c := servers.StartRedisSentinel(t, nil)
+	s := openAsIs(t, c.URL())
+	tr := drive(t, s, 4, nil)
+	tr.awaitAll(time.Now())
+	master := c.Master()
+	must(t, "SENTINEL FAILOVER", c.Sentinels()[0].Admin().Do(t.Context(), "sentinel", "failover", "main").Err())
+	until(t, func() bool { now := c.Master(); return now != nil && now != master })
+	promoted := time.Now()
+	c.Await()
+	if took := tr.awaitAll(promoted); took > patience {
+		t.Errorf("works again %v after the switch", took)
+	}
+	tr.stop()
+}
