@@ -33,6 +33,7 @@ require (
 	github.com/go-playground/validator/v10 v10.30.1 // indirect
 	github.com/goccy/go-json v0.10.5 // indirect
 	github.com/goccy/go-yaml v1.19.2 // indirect
+	github.com/gomodule/redigo v1.9.3 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
 	github.com/klauspost/cpuid/v2 v2.4.0 // indirect
 	github.com/labstack/gommon v0.5.0 // indirect
@@ -94,6 +95,7 @@ require (
 	github.com/nonstick-go/nonstick/adapters/fiber v0.1.0
 	github.com/nonstick-go/nonstick/adapters/gin v0.1.0
 	github.com/nonstick-go/nonstick/backends/goredis v0.1.0
+	github.com/nonstick-go/nonstick/backends/redigo v0.1.0
 	github.com/opencontainers/go-digest v1.0.0 // indirect
 	github.com/opencontainers/image-spec v1.1.1 // indirect
 	github.com/power-devops/perfstat v0.0.0-20240221224432-82ca36839d55 // indirect
@@ -125,3 +127,5 @@ replace github.com/nonstick-go/nonstick/adapters/echo => ../adapters/echo
 replace github.com/nonstick-go/nonstick/adapters/fiber => ../adapters/fiber
 
 replace github.com/nonstick-go/nonstick/backends/internal/redisstore => ../backends/internal/redisstore
+
+replace github.com/nonstick-go/nonstick/backends/redigo => ../backends/redigo

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -38,46 +37,14 @@ func (c conn) Do(ctx context.Context, keyAt int, args ...any) (any, error) {
 	return reply, c.failed(err)
 }
 
-// process runs a command. In a cluster it is tried again, while the deadline is not near, after errors which tell that it
-// was not run and that will not last: until a replica has taken over, say. And whatever goes wrong with a connection there
-// is a reason to ask at once which nodes there are, since go-redis by itself would do that once a minute.
+// process runs a command. go-redis by itself would ask a cluster once a minute which nodes there are.
 func (c conn) process(ctx context.Context, cmd redis.Cmder) {
-	_ = c.client.Process(ctx, cmd)
-	cluster, ok := c.client.(interface{ ReloadState(ctx context.Context) })
-	if !ok {
+	call := func() error { return c.client.Process(ctx, cmd) }
+	if cluster, ok := c.client.(interface{ ReloadState(ctx context.Context) }); ok {
+		_ = redisstore.Retry(ctx, call, func() { cluster.ReloadState(ctx) })
 		return
 	}
-	for pause := firstPause; cmd.Err() != nil && pause <= lastPause; pause *= 2 {
-		refused, again := passing(cmd.Err())
-		if refused && !again || errors.Is(cmd.Err(), redis.ErrClosed) {
-			return
-		}
-		cluster.ReloadState(ctx)
-		if end, ok := ctx.Deadline(); !again || ok && time.Until(end) < 2*pause {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-		_ = c.client.Process(ctx, cmd)
-	}
-}
-
-// How long to wait before a command is tried again.
-const (
-	firstPause = 10 * time.Millisecond
-	lastPause  = 320 * time.Millisecond
-)
-
-// passing reports whether err is a refusal of the server, and whether it will pass and the command was certainly not run.
-func passing(err error) (refused, again bool) {
-	if _, ok := errors.AsType[redis.Error](err); ok {
-		return true, redis.IsClusterDownError(err) || redis.IsTryAgainError(err) || redis.IsMasterDownError(err) || redis.IsLoadingError(err)
-	}
-	network, ok := errors.AsType[*net.OpError](err)
-	return false, ok && network.Op == "dial"
+	_ = call()
 }
 
 // failed is err, or session.ErrClosed instead of that of go-redis.

@@ -13,15 +13,13 @@ import (
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
+// name is how errors tell backends apart.
+const name = "github.com/nonstick-go/nonstick/backends/goredis"
+
 func init() {
-	const name = "github.com/nonstick-go/nonstick/backends/goredis"
-	session.Register("redis", name, open)
-	session.Register("rediss", name, open)
-	session.Register("redis+unix", name, open)
-	session.Register("redis+cluster", name, open)
-	session.Register("rediss+cluster", name, open)
-	session.Register("redis+sentinel", name, open)
-	session.Register("rediss+sentinel", name, open)
+	for _, scheme := range redisstore.Schemes() {
+		session.Register(scheme, name, open)
+	}
 }
 
 func open(_ context.Context, u *url.URL) (session.Handler, error) {

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/session"
 )
 
 const (
@@ -68,6 +69,19 @@ func newStore(client Client, backoff *redisstore.Backoff, o Options, closeClient
 		return nil, fmt.Errorf("goredis: %w", err)
 	}
 	return &Store{s}, nil
+}
+
+// Open opens the Store of a URL, as session.Open does: for programs that import several backends for Redis.
+func Open(rawURL string) (*Store, error) {
+	var m session.Mux
+	for _, scheme := range redisstore.Schemes() {
+		m.Register(scheme, name, open)
+	}
+	h, err := m.Open(context.Background(), rawURL)
+	if err != nil {
+		return nil, err
+	}
+	return h.(*Store), nil
 }
 
 // checkClient refuses clients that would break a promise of the contract. One that does not show its options is taken as

@@ -56,6 +56,11 @@ type Config struct {
 	Options Options
 }
 
+// Schemes are those of the URLs that ParseURL reads.
+func Schemes() []string {
+	return []string{"redis", "rediss", "redis+unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"}
+}
+
 // ParseURL reads a store URL. Its errors show no value of it.
 func ParseURL(u *url.URL) (*Config, error) {
 	p := storeurl.New(u)

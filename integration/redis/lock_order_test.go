@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"errors"
@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonstick-go/nonstick/backends/goredis"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
@@ -21,10 +20,10 @@ const (
 
 // Those who wait are served in the order in which they came, whichever Store they came to, and however often those
 // behind them ask.
-func TestLockOrder(t *testing.T) {
+func testLockOrder(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
-	stores := []*goredis.Store{open(t, r.URL()), open(t, r.URL())}
+	stores := []store{open(t, r.URL()), open(t, r.URL())}
 	for _, how := range []string{"asking", "called"} {
 		if how == "called" {
 			listening(t, stores...)
@@ -62,7 +61,7 @@ func TestLockOrder(t *testing.T) {
 }
 
 // Waiters give up: who stood behind them moves up, and who was handed the lock passes it on.
-func TestLockGivenUp(t *testing.T) {
+func testLockGivenUp(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())
@@ -85,10 +84,10 @@ func TestLockGivenUp(t *testing.T) {
 
 // A lease that has ended is taken over by who asks next, who is told of it. The one before is refused from then on,
 // also when its successor is gone.
-func TestLockTakenOver(t *testing.T) {
+func testLockTakenOver(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
-	stores := []*goredis.Store{open(t, r.URL()), open(t, r.URL())}
+	stores := []store{open(t, r.URL()), open(t, r.URL())}
 	ctx := t.Context()
 	for _, wait := range []time.Duration{0, time.Minute} {
 		id, rec := stored(t, stores[0])
@@ -132,7 +131,7 @@ func TestLockTakenOver(t *testing.T) {
 }
 
 // A lease that has ended ends nothing while nobody asks: its holder goes on.
-func TestLeaseEndedUnnoticed(t *testing.T) {
+func testLeaseEndedUnnoticed(t *testing.T) {
 	t.Parallel()
 	s := open(t, servers.StartRedis(t, nil).URL())
 	id, rec := stored(t, s)
@@ -150,7 +149,7 @@ func TestLeaseEndedUnnoticed(t *testing.T) {
 }
 
 // A holder dies, and who is handed its lock gives up before it asks: the next one is told of the dead, not of nobody.
-func TestUncleanPassesOn(t *testing.T) {
+func testUncleanPassesOn(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())
@@ -179,7 +178,7 @@ func TestUncleanPassesOn(t *testing.T) {
 }
 
 // The queue is full: one more waiter is refused, and told who has the lock. Who does not wait needs no place.
-func TestLockQueueFull(t *testing.T) {
+func testLockQueueFull(t *testing.T) {
 	t.Parallel()
 	s := open(t, servers.StartRedis(t, nil).URL())
 	id, _ := stored(t, s)
@@ -205,14 +204,14 @@ func TestLockQueueFull(t *testing.T) {
 }
 
 // Nobody overwrites what another one has written while everybody locks: two Stores, many goroutines, one counter.
-func TestLockExcludes(t *testing.T) {
+func testLockExcludes(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
-	count(t, []*goredis.Store{open(t, r.URL()), open(t, r.URL())}, func() {})
+	count(t, []store{open(t, r.URL()), open(t, r.URL())}, func() {})
 }
 
 // count has goroutines of all Stores increase a counter in one session, which they lock, while disturb runs.
-func count(t *testing.T, stores []*goredis.Store, disturb func()) {
+func count(t *testing.T, stores []store, disturb func()) {
 	t.Helper()
 	const each, goroutines = 20, 8
 	id, n := newID(), &ticks{}

@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"context"
@@ -10,13 +10,12 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/nonstick-go/nonstick/backends/goredis"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
 
 // A full server refuses writes as unavailable and keeps what it has; reading and logging out work.
-func TestFullMemory(t *testing.T) {
+func testFullMemory(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, &servers.RedisOptions{Config: []string{"maxmemory-policy noeviction"}})
 	s := open(t, r.URL())
@@ -52,7 +51,7 @@ func TestFullMemory(t *testing.T) {
 }
 
 // A server without its replicas and a demoted one refuse writes; what they have can be read.
-func TestReadOnlyServer(t *testing.T) {
+func testReadOnlyServer(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())
@@ -89,7 +88,7 @@ func admin(r *servers.Redis, command string) error {
 }
 
 // Something else than a session under the key is corrupt, not absent and not unavailable, and can be destroyed.
-func TestCorrupt(t *testing.T) {
+func testCorrupt(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())
@@ -123,7 +122,7 @@ func TestCorrupt(t *testing.T) {
 }
 
 // Wrong credentials and missing permissions are unavailable, name no secret, and are found by Ping.
-func TestPermissions(t *testing.T) {
+func testPermissions(t *testing.T) {
 	t.Parallel()
 	users := []string{"web on >s3cret " + leastPrivilege, "elsewhere on >s3cret ~other:* +@all"}
 	needed := strings.Fields(leastPrivilege)
@@ -158,7 +157,7 @@ func TestPermissions(t *testing.T) {
 			t.Errorf("user %q: got error %v, want %v because of %s", c.user, err, session.ErrUnavailable, c.want)
 			continue
 		}
-		for _, secret := range []string{"s3cret", "wr0ng", goredis.DefaultPrefix} {
+		for _, secret := range []string{"s3cret", "wr0ng", defaultPrefix} {
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("user %q: the error shows %q: %v", c.user, secret, err)
 			}
@@ -167,7 +166,7 @@ func TestPermissions(t *testing.T) {
 }
 
 // A certificate that nobody vouches for, and a server that does not speak TLS, are unavailable.
-func TestTLSRefused(t *testing.T) {
+func testTLSRefused(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, &servers.RedisOptions{Mutual: true})
 	plain := servers.StartRedis(t, nil)

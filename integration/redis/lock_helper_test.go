@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"crypto/rand"
@@ -10,7 +10,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/nonstick-go/nonstick/backends/goredis"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
@@ -26,7 +25,7 @@ func request(name string, wait time.Duration) (ask session.LockRequest) {
 }
 
 // stored creates a session.
-func stored(t testing.TB, s *goredis.Store) (session.ID, session.Record) {
+func stored(t testing.TB, s store) (session.ID, session.Record) {
 	t.Helper()
 	id, rec := newID(), record(session.Version{1}, "stored")
 	must(t, "create", s.Write(t.Context(), id, rec, session.Version{}))
@@ -34,7 +33,7 @@ func stored(t testing.TB, s *goredis.Store) (session.ID, session.Record) {
 }
 
 // hold ends the test unless the lock is had now.
-func hold(t testing.TB, s *goredis.Store, id session.ID, ask session.LockRequest) session.Lock {
+func hold(t testing.TB, s store, id session.ID, ask session.LockRequest) session.Lock {
 	t.Helper()
 	lock, err := s.Acquire(t.Context(), id, ask)
 	must(t, "Acquire", err)
@@ -45,7 +44,7 @@ func hold(t testing.TB, s *goredis.Store, id session.ID, ask session.LockRequest
 }
 
 // queue ends the test if the lock is had now.
-func queue(t testing.TB, s *goredis.Store, id session.ID, ask session.LockRequest) session.Lock {
+func queue(t testing.TB, s store, id session.ID, ask session.LockRequest) session.Lock {
 	t.Helper()
 	lock, err := s.Acquire(t.Context(), id, ask)
 	must(t, "Acquire", err)
@@ -56,7 +55,7 @@ func queue(t testing.TB, s *goredis.Store, id session.ID, ask session.LockReques
 }
 
 // await asks as a Manager does, until the lock is had.
-func await(t testing.TB, s *goredis.Store, id session.ID, ask session.LockRequest) (session.Lock, error) {
+func await(t testing.TB, s store, id session.ID, ask session.LockRequest) (session.Lock, error) {
 	for begin := time.Now(); time.Since(begin) < patience; {
 		lock, err := s.Acquire(t.Context(), id, ask)
 		if err != nil || lock.Held {
@@ -74,7 +73,7 @@ func await(t testing.TB, s *goredis.Store, id session.ID, ask session.LockReques
 }
 
 // mustAwait ends the test unless the lock is had at last.
-func mustAwait(t testing.TB, s *goredis.Store, id session.ID, ask session.LockRequest) session.Lock {
+func mustAwait(t testing.TB, s store, id session.ID, ask session.LockRequest) session.Lock {
 	t.Helper()
 	lock, err := await(t, s, id, ask)
 	must(t, "Acquire", err)
@@ -92,13 +91,13 @@ func woken(t testing.TB, lock session.Lock) {
 }
 
 // release ends the test unless the lock, or the place in the queue, can be given back.
-func release(t testing.TB, s *goredis.Store, id session.ID, ask session.LockRequest) {
+func release(t testing.TB, s store, id session.ID, ask session.LockRequest) {
 	t.Helper()
 	must(t, "Release", s.Release(t.Context(), id, ask.Token))
 }
 
 // listening makes Stores subscribe, and waits until their waiters are called.
-func listening(t testing.TB, stores ...*goredis.Store) {
+func listening(t testing.TB, stores ...store) {
 	t.Helper()
 	for _, s := range stores {
 		id, _ := stored(t, s)

@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"errors"
@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonstick-go/nonstick/backends/goredis"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
@@ -15,7 +14,7 @@ import (
 // as the session.Manager does, which makes a call once more that gave no answer.
 type traffic struct {
 	t        testing.TB
-	s        *goredis.Store
+	s        store
 	done     chan struct{}
 	wg       sync.WaitGroup
 	visitors []*visitor
@@ -34,7 +33,7 @@ type visitor struct {
 }
 
 // drive starts visitors whose sessions have ids for which want is true.
-func drive(t testing.TB, s *goredis.Store, n int, want func(key string) bool) *traffic {
+func drive(t testing.TB, s store, n int, want func(key string) bool) *traffic {
 	t.Helper()
 	tr := &traffic{t: t, s: s, done: make(chan struct{})}
 	for len(tr.visitors) < n {

@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"errors"
@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonstick-go/nonstick/backends/goredis"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
@@ -25,7 +24,7 @@ func expectFields(t *testing.T, r *servers.Redis, when string, id session.ID, wa
 }
 
 // A lock leaves nothing behind, and changes nothing of how long the session lives, but as a Write does.
-func TestLockFields(t *testing.T) {
+func testLockFields(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())
@@ -88,7 +87,7 @@ func TestLockFields(t *testing.T) {
 }
 
 // Whoever asks for what is not there stores nothing.
-func TestLockUnknown(t *testing.T) {
+func testLockUnknown(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())
@@ -113,7 +112,7 @@ func TestLockUnknown(t *testing.T) {
 }
 
 // Lock and queue end with the session: who creates it anew has nobody before it.
-func TestLockDestroyed(t *testing.T) {
+func testLockDestroyed(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())
@@ -136,7 +135,7 @@ func TestLockDestroyed(t *testing.T) {
 }
 
 // A lock that somebody wrote nonsense into is a free one, and a key that holds no session is corrupt.
-func TestLockCorrupt(t *testing.T) {
+func testLockCorrupt(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())
@@ -167,13 +166,13 @@ func TestLockCorrupt(t *testing.T) {
 }
 
 // The lock of one prefix is not that of another, and nothing of a lock is stored elsewhere.
-func TestLockPrefix(t *testing.T) {
+func testLockPrefix(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s, other := open(t, r.URL()), open(t, withParams(t, r.URL(), "prefix=shop:"))
 	id, rec := stored(t, s)
 	must(t, "create", other.Write(t.Context(), id, rec, session.Version{}))
-	for _, store := range []*goredis.Store{s, other} {
+	for _, store := range []store{s, other} {
 		hold(t, store, id, request("holder", 0))
 		queue(t, store, id, request("waiter", time.Minute))
 	}

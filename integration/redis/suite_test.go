@@ -1,5 +1,5 @@
-// Package goredis_test tests package goredis on real Redis servers.
-package goredis_test
+// Package redis_test tests the backends for Redis on real servers.
+package redis_test
 
 import (
 	"context"
@@ -20,7 +20,7 @@ const (
 	lockPrivilege  = " &nonstick:* +time +publish +subscribe"
 )
 
-func TestSuite(t *testing.T) {
+func testSuite(t *testing.T) {
 	for name, c := range map[string]struct {
 		opts           servers.RedisOptions
 		user, password string
@@ -39,12 +39,12 @@ func TestSuite(t *testing.T) {
 		t.Run(name, func(t *testing.T) { // one after another: the suite has cases about milliseconds
 			r := servers.StartRedis(t, &c.opts)
 			u := withParams(t, withParams(t, r.UserURL(c.user, c.password, c.db), patient), c.params)
-			prefix, tooLarge := goredis.DefaultPrefix, goredis.DefaultMaxBytes
+			prefix, tooLarge := defaultPrefix, defaultMaxBytes
 			if name == "database" {
 				prefix, tooLarge = "shop:", 2_000_000
 			}
 			t.Run("suite", func(t *testing.T) {
-				sessiontest.Run(t, harness(r, u, prefix, c.db, tooLarge))
+				sessiontest.Run(t, harness(t, r, u, prefix, c.db, tooLarge))
 			})
 			expectAllExpire(t, r, prefix, c.db)
 		})
@@ -56,26 +56,24 @@ func TestSuiteNew(t *testing.T) {
 	for _, protocol := range []int{2, 3} {
 		client := redis.NewClient(&redis.Options{Addr: r.Addr(), ContextTimeoutEnabled: true, MaxRetries: 3, Protocol: protocol})
 		t.Cleanup(func() { _ = client.Close() })
-		h := harness(r, r.URL(), goredis.DefaultPrefix, 0, goredis.DefaultMaxBytes)
+		h := harness(t, r, r.URL(), defaultPrefix, 0, defaultMaxBytes)
 		h.Open = func(context.Context) (session.Handler, error) { return goredis.New(client, nil) }
 		t.Run([]string{2: "RESP2", 3: "RESP3"}[protocol], func(t *testing.T) { sessiontest.Run(t, h) })
 	}
-	expectAllExpire(t, r, goredis.DefaultPrefix, 0)
+	expectAllExpire(t, r, defaultPrefix, 0)
 }
 
 // harness describes a Store at url, which is on r.
-func harness(r *servers.Redis, url, prefix string, db, tooLarge int) sessiontest.Harness {
+func harness(t testing.TB, r *servers.Redis, url, prefix string, db, tooLarge int) sessiontest.Harness {
 	return sessiontest.Harness{
-		Open:        func(ctx context.Context) (session.Handler, error) { return session.Open(ctx, url) },
+		Open:        opener(t, url),
 		Toucher:     true,
 		Locker:      true,
 		Pinger:      true,
 		Closer:      true,
 		SelfExpires: true,
 		TooLarge:    tooLarge,
-		Broken: func(ctx context.Context) (session.Handler, error) {
-			return session.Open(ctx, "redis://127.0.0.1:1") // nobody listens there
-		},
+		Broken:      opener(t, "redis://127.0.0.1:1"), // nobody listens there
 		Garble: func(ctx context.Context, id session.ID) error {
 			_, err := r.Admin().TxPipelined(ctx, func(p redis.Pipeliner) error {
 				p.Select(ctx, db)

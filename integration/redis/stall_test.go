@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonstick-go/nonstick/backends/goredis"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
@@ -24,7 +23,7 @@ type counter struct {
 	calls   atomic.Int64 // calls that got no answer
 }
 
-func newCounter(t *testing.T, s *goredis.Store) *counter {
+func newCounter(t *testing.T, s store) *counter {
 	c := &counter{id: newID()}
 	must(t, "create", s.Write(t.Context(), c.id, record(c.next(), "0"), session.Version{}))
 	return c
@@ -32,7 +31,7 @@ func newCounter(t *testing.T, s *goredis.Store) *counter {
 
 // increase reads, adds one and writes, until that is confirmed, refused, or must remain unknown. Each call has its own
 // time limit. A write without an answer is repeated: it is the same write, with the same version.
-func (c *counter) increase(t *testing.T, s *goredis.Store, limit time.Duration) {
+func (c *counter) increase(t *testing.T, s store, limit time.Duration) {
 	rec, err := c.read(t, s, limit)
 	if err != nil {
 		return
@@ -65,7 +64,7 @@ func (c *counter) increase(t *testing.T, s *goredis.Store, limit time.Duration) 
 	}
 }
 
-func (c *counter) read(t *testing.T, s *goredis.Store, limit time.Duration) (session.Record, error) {
+func (c *counter) read(t *testing.T, s store, limit time.Duration) (session.Record, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	rec, err := s.Read(ctx, c.id)
@@ -79,7 +78,7 @@ func (c *counter) read(t *testing.T, s *goredis.Store, limit time.Duration) (ses
 }
 
 // check compares what is stored with what was confirmed.
-func (c *counter) check(t *testing.T, s *goredis.Store) {
+func (c *counter) check(t *testing.T, s store) {
 	t.Helper()
 	var rec session.Record
 	eventually(t, "Read", func() (err error) { rec, err = s.Read(t.Context(), c.id); return err })
@@ -91,7 +90,7 @@ func (c *counter) check(t *testing.T, s *goredis.Store) {
 }
 
 // load increases counters from many goroutines until disturb returns.
-func load(t *testing.T, s *goredis.Store, counters []*counter, limit time.Duration, disturb func()) {
+func load(t *testing.T, s store, counters []*counter, limit time.Duration, disturb func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	for _, c := range counters {
@@ -117,7 +116,7 @@ func load(t *testing.T, s *goredis.Store, counters []*counter, limit time.Durati
 }
 
 // A server that stalls holds nobody for longer than the deadline, and what it did meanwhile or later breaks nothing.
-func TestStall(t *testing.T) {
+func testStall(t *testing.T) {
 	r := servers.StartRedis(t, nil)
 	s := openAsIs(t, r.URL())
 	counters := []*counter{newCounter(t, s), newCounter(t, s), newCounter(t, s)}
@@ -142,14 +141,14 @@ func TestStall(t *testing.T) {
 
 // Each method returns at its deadline while the server stalls, with warm and with new connections, one call or many, and
 // works as soon as the server does.
-func TestStallDeadline(t *testing.T) {
+func testStallDeadline(t *testing.T) {
 	r := servers.StartRedis(t, nil)
 	warm := openAsIs(t, r.URL())
 	rec := record(session.Version{1}, "x")
 	id := newID()
 	must(t, "create", warm.Write(t.Context(), id, rec, session.Version{}))
 	r.Stop()
-	for name, s := range map[string]*goredis.Store{"warm": warm, "cold": openAsIs(t, r.URL())} {
+	for name, s := range map[string]store{"warm": warm, "cold": openAsIs(t, r.URL())} {
 		for _, callers := range []int{1, 200} {
 			for _, limit := range []time.Duration{60 * time.Millisecond, 400 * time.Millisecond} {
 				late := lateness(t, s, id, rec, callers, limit)
@@ -169,7 +168,7 @@ func TestStallDeadline(t *testing.T) {
 }
 
 // lateness makes calls to a server that stalls, and returns how long after its deadline the last one returned.
-func lateness(t *testing.T, s *goredis.Store, id session.ID, rec session.Record, callers int, limit time.Duration) time.Duration {
+func lateness(t *testing.T, s store, id session.ID, rec session.Record, callers int, limit time.Duration) time.Duration {
 	late := make(chan time.Duration, callers)
 	for i := range callers {
 		go func() {
@@ -203,7 +202,7 @@ func lateness(t *testing.T, s *goredis.Store, id session.ID, rec session.Record,
 }
 
 // A server that was killed comes back with what it had confirmed, and the Store finds it by itself.
-func TestKill(t *testing.T) {
+func testKill(t *testing.T) {
 	r := servers.StartRedis(t, &servers.RedisOptions{Config: []string{"appendonly yes", "appendfsync always"}})
 	s := openAsIs(t, r.URL())
 	counters := []*counter{newCounter(t, s), newCounter(t, s)}
@@ -224,7 +223,7 @@ func TestKill(t *testing.T) {
 }
 
 // A server that forgets its scripts again and again gets them again, within the same call.
-func TestScriptFlush(t *testing.T) {
+func testScriptFlush(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())

@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"strings"
@@ -14,7 +14,7 @@ import (
 
 // A process dies while one of its requests waits. Its place is skipped when the lock is released, and the next waiter has
 // the lock at that moment.
-func TestDeadWaiter(t *testing.T) {
+func testDeadWaiter(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	holding, living := open(t, r.URL()), open(t, r.URL())
@@ -60,7 +60,7 @@ func TestClientClosedWhileListening(t *testing.T) {
 }
 
 // The connection by which waiters are called breaks again and again: they are served all the same, and called again later.
-func TestSubscriptionKilled(t *testing.T) {
+func testSubscriptionKilled(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	holding, waiting := open(t, r.URL()), open(t, r.URL())
@@ -77,7 +77,7 @@ func TestSubscriptionKilled(t *testing.T) {
 		release(t, waiting, id, waiter)
 	}
 	listening(t, waiting)
-	count(t, []*goredis.Store{holding, waiting}, func() {
+	count(t, []store{holding, waiting}, func() {
 		for range 10 {
 			kill()
 			time.Sleep(10 * time.Millisecond)
@@ -88,7 +88,7 @@ func TestSubscriptionKilled(t *testing.T) {
 
 // The message that calls a waiter is lost, and so is all that would follow. The waiter asks by itself, and a connection
 // that is silent is given up for a new one.
-func TestMessageLost(t *testing.T) {
+func testMessageLost(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	proxy := servers.StartProxy(t, r.Addr())
@@ -129,7 +129,7 @@ func pubsub(t testing.TB, r *servers.Redis) (id string) {
 }
 
 // A server that forgets its scripts between any two calls gets them again, and nobody notices.
-func TestLockScriptFlush(t *testing.T) {
+func testLockScriptFlush(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())
@@ -155,7 +155,7 @@ func TestLockScriptFlush(t *testing.T) {
 	if got := commands(t, r); got["evalsha"] != 6 || got["eval"] != 6 || got["publish"] != 1 {
 		t.Errorf("the server ran %v, want each of 6 scripts by name and whole, and one message", got)
 	}
-	count(t, []*goredis.Store{s, open(t, r.URL())}, func() {
+	count(t, []store{s, open(t, r.URL())}, func() {
 		for range 100 {
 			flush()
 			time.Sleep(time.Millisecond)

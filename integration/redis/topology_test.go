@@ -1,10 +1,9 @@
-package goredis_test
+package redis_test
 
 import (
 	"context"
 	"testing"
 
-	"github.com/nonstick-go/nonstick/backends/goredis"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/core/sessiontest"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
@@ -18,14 +17,12 @@ const (
 )
 
 // The suite on clusters, with the URL and with a client that the program has made.
-func TestSuiteCluster(t *testing.T) {
+func testSuiteCluster(t *testing.T) {
 	for name, c := range map[string]struct {
 		opts           servers.RedisClusterOptions
 		user, password string
-		typed          bool
 	}{
-		"typed": {typed: true},
-		"url":   {},
+		"plain": {},
 		"tls with least privilege": {
 			opts: servers.RedisClusterOptions{Mutual: true, Password: "4dmin", Users: []string{"web on >s3cret " + leastPrivilege + lockPrivilege + clusterPrivilege}},
 			user: "web", password: "s3cret",
@@ -34,26 +31,21 @@ func TestSuiteCluster(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cluster := servers.StartRedisCluster(t, &c.opts)
 			client := clusterClient(t, cluster)
-			h := harness(nil, withParams(t, cluster.UserURL(c.user, c.password), patient+"&pool_size=4"), goredis.DefaultPrefix, 0, goredis.DefaultMaxBytes)
-			if c.typed {
-				h.Open = func(context.Context) (session.Handler, error) { return goredis.New(client, nil) }
-			}
+			h := harness(t, nil, withParams(t, cluster.UserURL(c.user, c.password), patient+"&pool_size=4"), defaultPrefix, 0, defaultMaxBytes)
 			h.Garble = func(ctx context.Context, id session.ID) error {
 				return client.HSet(ctx, key(id), "r", "not a record").Err()
 			}
-			h.Broken = func(ctx context.Context) (session.Handler, error) {
-				return session.Open(ctx, "redis+cluster://127.0.0.1:1") // nobody listens there
-			}
+			h.Broken = opener(t, "redis+cluster://127.0.0.1:1") // nobody listens there
 			t.Run("suite", func(t *testing.T) { sessiontest.Run(t, h) })
 			for _, node := range cluster.Nodes() {
-				expectAllExpire(t, node, goredis.DefaultPrefix, 0) // and there is at least one on each node
+				expectAllExpire(t, node, defaultPrefix, 0) // and there is at least one on each node
 			}
 		})
 	}
 }
 
 // The suite on a master that sentinels know.
-func TestSuiteSentinel(t *testing.T) {
+func testSuiteSentinel(t *testing.T) {
 	for name, c := range map[string]struct {
 		opts           servers.RedisSentinelOptions
 		user, password string
@@ -72,12 +64,10 @@ func TestSuiteSentinel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := servers.StartRedisSentinel(t, &c.opts)
 			u := withParams(t, s.UserURL(c.user, c.password, c.db), patient+"&pool_size=4"+c.params)
-			h := harness(s.Master(), u, goredis.DefaultPrefix, c.db, goredis.DefaultMaxBytes)
-			h.Broken = func(ctx context.Context) (session.Handler, error) {
-				return session.Open(ctx, "redis+sentinel://127.0.0.1:1/main") // nobody listens there
-			}
+			h := harness(t, s.Master(), u, defaultPrefix, c.db, defaultMaxBytes)
+			h.Broken = opener(t, "redis+sentinel://127.0.0.1:1/main") // nobody listens there
 			t.Run("suite", func(t *testing.T) { sessiontest.Run(t, h) })
-			expectAllExpire(t, s.Master(), goredis.DefaultPrefix, c.db)
+			expectAllExpire(t, s.Master(), defaultPrefix, c.db)
 		})
 	}
 }

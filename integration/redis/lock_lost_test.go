@@ -1,4 +1,4 @@
-package goredis_test
+package redis_test
 
 import (
 	"errors"
@@ -68,7 +68,7 @@ func TestLockLostReply(t *testing.T) {
 }
 
 // deaf opens a Store that does not subscribe: the reply to that could be the one that is lost.
-func deaf(t *testing.T, addr string) *goredis.Store {
+func deaf(t *testing.T, addr string) store {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{
 		Addr: addr, ContextTimeoutEnabled: true, MaxRetries: -1, DisableIdentity: true,
@@ -81,7 +81,7 @@ func deaf(t *testing.T, addr string) *goredis.Store {
 }
 
 // The lock is released by a WriteRelease of what was stored before by a Write, and what was seen since is kept.
-func TestWriteReleaseOfStored(t *testing.T) {
+func testWriteReleaseOfStored(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())

@@ -1,0 +1,302 @@
+package redigo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+const (
+	slots = 16384
+	// maxRedirections is how often a command follows the cluster to another node: the specification of Redis Cluster asks
+	// for a limit, since nodes may disagree for a moment.
+	maxRedirections = 5
+	// lookTime is what one look around may take, and lookPause the time until the next.
+	lookTime  = time.Second
+	lookPause = 100 * time.Millisecond
+)
+
+// cluster is a Redis Cluster: a pool for each of its masters.
+type cluster struct {
+	dialer *dialer
+
+	mu      sync.Mutex
+	servers map[string]*server // by address
+	closed  bool
+	table   atomic.Pointer[table] // nil until somebody has looked around
+	looking chan struct{}         // has one while somebody does
+	done    chan struct{}         // closed by close
+	tasks   sync.WaitGroup
+}
+
+// table tells which server has a slot; nil if none has.
+type table [slots]*server
+
+func newCluster(d *dialer) *cluster {
+	return &cluster{dialer: d, servers: make(map[string]*server), looking: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// slot is that of a key without a hash tag, as prefixes hold no braces and ids neither: its CRC16 (XMODEM), as the
+// specification of Redis Cluster says.
+func slot(key string) int {
+	var crc uint16
+	for i := range len(key) {
+		crc ^= uint16(key[i]) << 8
+		for range 8 {
+			crc = crc<<1 ^ crc>>15*0x1021
+		}
+	}
+	return int(crc % slots)
+}
+
+// do implements router.
+func (c *cluster) do(ctx context.Context, key string, args []any) (reply any, err error) {
+	n := slot(key)
+	err = redisstore.Retry(ctx, func() (err error) {
+		reply, err = c.follow(ctx, n, args)
+		return err
+	}, c.lookAround)
+	return reply, err
+}
+
+// follow runs a command on the server of a slot, or where that one sends it.
+func (c *cluster) follow(ctx context.Context, slot int, args []any) (reply any, err error) {
+	at, err := c.owner(ctx, slot)
+	asking := false
+	for range maxRedirections {
+		if err != nil {
+			return nil, err
+		}
+		if reply, err = at.call(ctx, asking, args); err == nil {
+			return reply, nil
+		}
+		refused, ok := errors.AsType[redisstore.ServerError](err)
+		if !ok {
+			return nil, err
+		}
+		kind, to, ok := redirection(string(refused), at.addr)
+		if !ok {
+			return nil, err
+		}
+		if kind == "MOVED" {
+			c.lookAround()
+		}
+		asking = kind == "ASK"
+		at, err = c.server(to)
+	}
+	return nil, fmt.Errorf("sent from node to node %d times", maxRedirections)
+}
+
+// redirection reads an error such as "MOVED 3999 127.0.0.1:6381". A node that does not know its own address leaves it out.
+func redirection(text, from string) (kind, to string, ok bool) {
+	fields := strings.Fields(text)
+	if len(fields) != 3 || fields[0] != "MOVED" && fields[0] != "ASK" {
+		return "", "", false
+	}
+	to = fields[2]
+	if strings.LastIndex(to, ":") == 0 {
+		to = from[:strings.LastIndex(from, ":")] + to
+	}
+	colon := strings.LastIndex(to, ":")
+	if colon < 0 {
+		return "", "", false
+	}
+	port, err := strconv.ParseUint(to[colon+1:], 10, 16)
+	if err != nil {
+		return "", "", false
+	}
+	return fields[0], hostPort(strings.Trim(to[:colon], "[]"), int64(port)), true
+}
+
+// owner is the server of a slot.
+func (c *cluster) owner(ctx context.Context, slot int) (*server, error) {
+	t := c.table.Load()
+	if t == nil {
+		if err := c.look(ctx); err != nil {
+			return nil, err
+		}
+		t = c.table.Load()
+	}
+	if t[slot] == nil {
+		return nil, redisstore.ServerError("CLUSTERDOWN no node has the slot")
+	}
+	return t[slot], nil
+}
+
+// server returns the pool of an address.
+func (c *cluster) server(addr string) (*server, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, session.ErrClosed
+	}
+	s := c.servers[addr]
+	if s == nil {
+		s = c.dialer.server(addr)
+		c.servers[addr] = s
+	}
+	return s, nil
+}
+
+// lookAround asks in the background which servers have which slots, unless somebody does.
+func (c *cluster) lookAround() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case c.looking <- struct{}{}:
+	default:
+		return
+	}
+	if c.closed {
+		<-c.looking
+		return
+	}
+	c.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), lookTime)
+		defer cancel()
+		_ = c.ask(ctx)
+		select { // those who ask in the meantime have not seen anything newer
+		case <-time.After(lookPause):
+		case <-c.done:
+		}
+		<-c.looking
+	})
+}
+
+// look asks which servers have which slots, for the first time.
+func (c *cluster) look(ctx context.Context) error {
+	select {
+	case c.looking <- struct{}{}:
+		defer func() { <-c.looking }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if c.table.Load() != nil {
+		return nil
+	}
+	return c.ask(ctx)
+}
+
+// ask asks one node after the other, those that the URL names and those that were found later, in random order: a node
+// that hangs must not be the first one each time.
+func (c *cluster) ask(ctx context.Context) error {
+	addrs := slices.Clone(c.dialer.config.Addrs)
+	c.mu.Lock()
+	for addr := range c.servers {
+		if !slices.Contains(addrs, addr) {
+			addrs = append(addrs, addr)
+		}
+	}
+	c.mu.Unlock()
+	rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
+	var errs []error
+	for _, addr := range addrs {
+		s, err := c.server(addr)
+		if err == nil {
+			err = c.learn(ctx, s)
+		}
+		if err == nil || ctx.Err() != nil || errors.Is(err, session.ErrClosed) {
+			return err
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// learn makes the table of what a node says.
+func (c *cluster) learn(ctx context.Context, s *server) error {
+	ranges, err := redis.Values(s.call(ctx, false, []any{"CLUSTER", "SLOTS"}))
+	if err != nil {
+		return err
+	}
+	t, used := new(table), map[string]bool{}
+	for _, r := range ranges { // from, to, and then the master: host, port, ...
+		fields, err := redis.Values(r, nil)
+		if err != nil || len(fields) < 3 {
+			return errNoSlots()
+		}
+		var from, to, port int64
+		var host string
+		var node []any
+		if _, err := redis.Scan(fields, &from, &to, &node); err != nil || len(node) < 2 || from < 0 || to >= slots {
+			return errNoSlots()
+		}
+		if node[0] == nil {
+			node[0] = []byte{}
+		}
+		if _, err := redis.Scan(node, &host, &port); err != nil {
+			return errNoSlots()
+		}
+		addr := hostPort(host, port)
+		if host == "" || host == "?" { // the node does not know its own name, but we do
+			addr = s.addr[:strings.LastIndex(s.addr, ":")] + ":" + strconv.FormatInt(port, 10)
+		}
+		master, err := c.server(addr)
+		if err != nil {
+			return err
+		}
+		used[addr] = true
+		for n := from; n <= to; n++ {
+			t[n] = master
+		}
+	}
+	c.table.Store(t)
+	c.forget(used)
+	return nil
+}
+
+func errNoSlots() error { return errors.New("CLUSTER SLOTS gave an answer that is none") }
+
+// forget closes the pools of nodes that have no slots any more, but for those that the URL names.
+func (c *cluster) forget(used map[string]bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for addr, s := range c.servers {
+		if !used[addr] && !slices.Contains(c.dialer.config.Addrs, addr) {
+			delete(c.servers, addr)
+			_ = s.closePool() // calls that have found it already end as they would
+		}
+	}
+}
+
+// listen implements router: any node passes messages on.
+func (c *cluster) listen(ctx context.Context) (redis.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	at, err := c.owner(ctx, rand.IntN(slots))
+	if err != nil {
+		return nil, err
+	}
+	own, err := at.listen(ctx)
+	if err != nil {
+		c.lookAround()
+	}
+	return own, err
+}
+
+func (c *cluster) close() error {
+	c.mu.Lock()
+	c.closed = true
+	servers := c.servers
+	c.servers = nil
+	close(c.done)
+	c.mu.Unlock()
+	var errs []error
+	for _, s := range servers {
+		errs = append(errs, s.close())
+	}
+	c.tasks.Wait()
+	return errors.Join(errs...)
+}

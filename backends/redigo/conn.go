@@ -1,0 +1,95 @@
+package redigo
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+)
+
+// router finds the server of a key and runs commands there.
+type router interface {
+	// do runs a command. Its reply is redigo's.
+	do(ctx context.Context, key string, args []any) (any, error)
+	// listen returns a connection to subscribe with.
+	listen(ctx context.Context) (redis.Conn, error)
+}
+
+// conn makes a redisstore.Conn of a router.
+type conn struct{ router }
+
+// Do implements redisstore.Conn.
+func (c conn) Do(ctx context.Context, keyAt int, args ...any) (any, error) {
+	reply, err := c.do(ctx, args[keyAt].(string), args)
+	return asStrings(reply), err
+}
+
+// asStrings makes strings of the byte slices in a reply.
+func asStrings(reply any) any {
+	switch reply := reply.(type) {
+	case []byte:
+		return string(reply)
+	case []any:
+		for i := range reply {
+			reply[i] = asStrings(reply[i])
+		}
+	}
+	return reply
+}
+
+// Fields implements redisstore.Conn.
+func (c conn) Fields(ctx context.Context, key string) (seen, data []byte, err error) {
+	values, err := redis.ByteSlices(c.do(ctx, key, []any{"hmget", key, "t", "r"}))
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(values) != 2 {
+		return nil, nil, errors.New("HMGET of two fields gave another number")
+	}
+	return values[0], values[1], nil
+}
+
+// Listen implements redisstore.Conn. redigo gives a connection up when a read takes too long, so the test of a silent one
+// is sent while the next message is waited for: to subscribe again, as PING would take one more permission.
+func (c conn) Listen(ctx context.Context, channel string, up func(), message func(payload string)) error {
+	own, err := c.listen(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, end := context.WithCancel(ctx)
+	sub := redis.PubSubConn{Conn: own}
+	var sending sync.Mutex
+	subscribe := func() { // an error of this one is one of the next receive
+		sending.Lock()
+		defer sending.Unlock()
+		if ctx.Err() == nil {
+			_ = sub.Subscribe(channel)
+		}
+	}
+	defer func() {
+		end()
+		sending.Lock()
+		defer sending.Unlock()
+		_ = sub.ReceiveContext(ctx) // which breaks a connection of a pool: it cannot be used for anything else
+		_ = own.Close()
+	}()
+	for subscribe(); ; {
+		test := time.AfterFunc(redisstore.QuietTime, subscribe)
+		waiting, stop := context.WithTimeout(ctx, 2*redisstore.QuietTime)
+		got := sub.ReceiveContext(waiting)
+		stop()
+		test.Stop()
+		switch got := got.(type) {
+		case redis.Subscription:
+			up()
+		case redis.Message:
+			message(string(got.Data))
+		case error:
+			return translate(got)
+		}
+	}
+}

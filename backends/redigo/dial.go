@@ -1,0 +1,99 @@
+package redigo
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+const (
+	connLifetime = 5 * time.Minute // so that the address of a server that moved is looked up again
+	idleTest     = 30 * time.Second
+)
+
+// dialer makes the connections that a URL describes.
+type dialer struct {
+	config  *redisstore.Config
+	backoff *redisstore.Backoff
+}
+
+// server makes a pool of connections to an address.
+func (d *dialer) server(addr string) *server {
+	return d.serverAt(addr, func(context.Context) (string, error) { return addr, nil })
+}
+
+// serverAt makes a pool of connections to the address that is valid when a connection is made.
+func (d *dialer) serverAt(name string, addr func(ctx context.Context) (string, error)) *server {
+	c := d.config
+	s := &server{
+		addr: name, readTimeout: c.ReadTimeout, poolTimeout: c.PoolTimeout, places: make(chan struct{}, c.PoolSize),
+		dial: func(ctx context.Context) (redis.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, c.DialTimeout)
+			defer cancel()
+			at, err := addr(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return d.dial(ctx, at)
+		},
+	}
+	pool := &redis.Pool{
+		DialContext: s.dial, MaxIdle: c.PoolSize, MaxConnLifetime: connLifetime,
+		TestOnBorrow: func(conn redis.Conn, used time.Time) error { return s.test(conn, used, c.Options.Prefix) },
+	}
+	s.pool, s.closePool = pool, pool.Close
+	return s
+}
+
+// dial makes a connection to a server for sessions, and logs in.
+func (d *dialer) dial(ctx context.Context, addr string) (redis.Conn, error) {
+	if err := d.backoff.Attempt(); err != nil {
+		return nil, err
+	}
+	password, err := d.config.Credentials()
+	if err != nil {
+		d.backoff.Note(err)
+		return nil, err
+	}
+	c, err := d.login(ctx, addr, redis.DialUsername(d.config.User), redis.DialPassword(password), redis.DialDatabase(d.config.DB))
+	d.backoff.Note(err)
+	return c, err
+}
+
+// login makes a connection to any server.
+func (d *dialer) login(ctx context.Context, addr string, options ...redis.DialOption) (redis.Conn, error) {
+	connect := (&net.Dialer{Timeout: d.config.DialTimeout}).DialContext
+	if d.config.TLS != nil { // redigo's own handshake would not end with the context
+		connect = (&tls.Dialer{NetDialer: &net.Dialer{Timeout: d.config.DialTimeout}, Config: d.config.TLS}).DialContext
+	}
+	c, err := redis.DialContext(ctx, d.config.Network, addr, append(options,
+		redis.DialContextFunc(connect), redis.DialReadTimeout(d.config.ReadTimeout), redis.DialWriteTimeout(d.config.WriteTimeout))...)
+	if err != nil {
+		return nil, translate(err)
+	}
+	return c, nil
+}
+
+// translate makes an error of redigo one that package redisstore understands.
+func translate(err error) error {
+	if refused, ok := errors.AsType[redis.Error](err); ok {
+		return redisstore.ServerError(refused)
+	}
+	if err != nil && err.Error() == "redigo: get on closed pool" { // it has no name
+		return session.ErrClosed
+	}
+	return err
+}
+
+// hostPort joins what servers say of an address.
+func hostPort(host string, port int64) string {
+	return net.JoinHostPort(host, strconv.FormatInt(port, 10))
+}

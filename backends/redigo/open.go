@@ -1,0 +1,42 @@
+package redigo
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+// name is how errors tell backends apart.
+const name = "github.com/nonstick-go/nonstick/backends/redigo"
+
+func init() {
+	for _, scheme := range redisstore.Schemes() {
+		session.Register(scheme, name, open)
+	}
+}
+
+func open(_ context.Context, u *url.URL) (session.Handler, error) {
+	c, err := redisstore.ParseURL(u)
+	if err != nil {
+		return nil, err
+	}
+	d := &dialer{config: c, backoff: new(redisstore.Backoff)}
+	var s *Store
+	switch c.Topology {
+	case redisstore.Cluster:
+		all := newCluster(d)
+		s, err = newStore(conn{all}, false, Options(c.Options), all.close)
+	case redisstore.Sentinel:
+		master := newMaster(d)
+		s, err = newStore(conn{master}, true, Options(c.Options), master.close)
+	case redisstore.Single:
+		only := d.server(c.Addrs[0])
+		s, err = newStore(conn{only}, true, Options(c.Options), only.close)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}

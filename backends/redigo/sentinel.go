@@ -1,0 +1,139 @@
+package redigo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+)
+
+// master is the server that sentinels name.
+type master struct {
+	*server
+	dialer *dialer
+
+	mu        sync.Mutex
+	sentinels []string  // the one to ask first is the first
+	at        string    // where the master was last
+	asked     time.Time // when a sentinel said so
+
+	around struct {
+		sync.Mutex
+		looking, closed bool
+		tasks           sync.WaitGroup
+	}
+	done chan struct{} // closed by close
+}
+
+func newMaster(d *dialer) *master {
+	m := &master{dialer: d, sentinels: slices.Clone(d.config.Addrs), done: make(chan struct{})}
+	m.server = d.serverAt(d.config.Master, m.find)
+	return m
+}
+
+// do implements router.
+func (m *master) do(ctx context.Context, _ string, args []any) (reply any, err error) {
+	err = redisstore.Retry(ctx, func() (err error) {
+		reply, err = m.call(ctx, false, args)
+		return err
+	}, m.lookAround)
+	return reply, err
+}
+
+// find returns where the master is. For a burst of connections a sentinel is asked once; they wait for no longer than the
+// time for a connection.
+func (m *master) find(ctx context.Context) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.at != "" && time.Since(m.asked) < lookPause {
+		return m.at, nil
+	}
+	at, err := m.ask(ctx)
+	if err != nil {
+		return "", err
+	}
+	if m.at != "" && at != m.at { // what is idle leads to the one before
+		m.broken.Store(time.Now().UnixNano())
+	}
+	m.at, m.asked = at, time.Now()
+	return at, nil
+}
+
+// lookAround asks the sentinels in the background whether the master is another one by now, unless somebody does.
+func (m *master) lookAround() {
+	m.around.Lock()
+	defer m.around.Unlock()
+	if m.around.looking || m.around.closed {
+		return
+	}
+	m.around.looking = true
+	m.around.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), m.dialer.config.DialTimeout)
+		defer cancel()
+		_, _ = m.find(ctx)
+		select {
+		case <-time.After(lookPause):
+		case <-m.done:
+		}
+		m.around.Lock()
+		defer m.around.Unlock()
+		m.around.looking = false
+	})
+}
+
+// ask asks one sentinel after the other. One that gives no answer is asked last the next time, as it may have taken all of
+// the time.
+func (m *master) ask(ctx context.Context) (at string, err error) {
+	var errs []error
+	for range m.sentinels {
+		if at, err = m.askOne(ctx, m.sentinels[0]); err == nil {
+			return at, nil
+		}
+		m.sentinels = append(m.sentinels[1:], m.sentinels[0])
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return "", fmt.Errorf("no sentinel names the master: %w", errors.Join(errs...))
+}
+
+func (m *master) askOne(ctx context.Context, sentinel string) (at string, err error) {
+	config := m.dialer.config
+	if err := m.dialer.backoff.Blocked(); err != nil {
+		return "", err
+	}
+	c, err := m.dialer.login(ctx, sentinel, redis.DialUsername(config.SentinelUser), redis.DialPassword(config.SentinelPassword))
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	reply, err := redis.Values(redis.DoWithTimeout(c, config.ReadTimeout, "SENTINEL", "get-master-addr-by-name", config.Master))
+	if errors.Is(err, redis.ErrNil) {
+		return "", errors.New("it knows no master of that name")
+	}
+	if err != nil {
+		return "", translate(err)
+	}
+	var host string
+	var port int64
+	if _, err := redis.Scan(reply, &host, &port); err != nil {
+		return "", errors.New("it gave an answer that is no address")
+	}
+	return hostPort(host, port), nil
+}
+
+func (m *master) close() error {
+	m.around.Lock()
+	m.around.closed = true
+	m.around.Unlock()
+	close(m.done)
+	m.around.tasks.Wait()
+	return m.server.close()
+}

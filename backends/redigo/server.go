@@ -1,0 +1,169 @@
+package redigo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+// errPool says that no connection became free.
+var errPool = errors.New("all connections of the pool are in use")
+
+// server is one server, or what looks like one, and the connections to it.
+type server struct {
+	addr        string
+	pool        Pool
+	closePool   func() error
+	dial        func(ctx context.Context) (redis.Conn, error) // nil for a pool that is not ours
+	readTimeout time.Duration                                 // of a call without a deadline, and the most of one with it
+	poolTimeout time.Duration
+
+	// places has one for each connection of a pool of ours. redigo's own limit would make a timer for each call, or none.
+	places chan struct{}
+	// broken is when a connection was found to have been ended by the other side, in nanoseconds since 1970. Those that
+	// were idle at that time are probably as dead, after a restart of the server say, and are not tried one by one.
+	broken atomic.Int64
+	closed atomic.Bool
+}
+
+// do implements router.
+func (s *server) do(ctx context.Context, _ string, args []any) (any, error) {
+	return s.call(ctx, false, args)
+}
+
+// call runs a command; asking tells a node of a cluster that it was named by an ASK.
+func (s *server) call(ctx context.Context, asking bool, args []any) (reply any, err error) {
+	c, err := s.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.put(c)
+	timeout := s.readTimeout
+	if end, ok := ctx.Deadline(); ok {
+		left := time.Until(end)
+		if left <= 0 {
+			return nil, context.DeadlineExceeded
+		}
+		if timeout = min(timeout, left); s.places == nil {
+			timeout = left
+		}
+	}
+	if asking {
+		if err := c.Send("ASKING"); err != nil {
+			return nil, s.failed(err)
+		}
+	}
+	reply, err = redis.DoWithTimeout(c, timeout, args[0].(string), args[1:]...)
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	return reply, nil
+}
+
+// failed notes that connections are dead, if err says so.
+func (s *server) failed(err error) error {
+	if err = translate(err); s.isBroken(err) {
+		s.broken.Store(time.Now().UnixNano())
+	}
+	return err
+}
+
+func (s *server) isBroken(err error) bool {
+	if _, refused := errors.AsType[redisstore.ServerError](err); refused {
+		return false
+	}
+	timeout, ok := errors.AsType[net.Error](err)
+	return !ok || !timeout.Timeout()
+}
+
+// get returns a connection.
+func (s *server) get(ctx context.Context) (redis.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if s.closed.Load() {
+		return nil, session.ErrClosed
+	}
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	c, err := s.pool.GetContext(ctx)
+	if err != nil {
+		s.leave()
+		return nil, translate(err)
+	}
+	return c, nil
+}
+
+// enter waits for a place, for no longer than the pool's timeout.
+func (s *server) enter(ctx context.Context) error {
+	if s.places == nil {
+		return nil
+	}
+	select {
+	case s.places <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(s.poolTimeout)
+	defer timer.Stop()
+	select {
+	case s.places <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return errPool
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *server) leave() {
+	if s.places != nil {
+		<-s.places
+	}
+}
+
+func (s *server) put(c redis.Conn) {
+	_ = c.Close() // back into the pool, unless it is broken
+	s.leave()
+}
+
+// test finds out whether a connection that was idle still works. Most were used a moment ago, and are taken to work. Those
+// that were not are asked for a session that does not exist: that takes no permission that is not needed anyway.
+func (s *server) test(c redis.Conn, used time.Time, prefix string) error {
+	if used.UnixNano() <= s.broken.Load() {
+		return fmt.Errorf("another connection was found dead since %v", used)
+	}
+	if time.Since(used) < idleTest {
+		return nil
+	}
+	_, err := redis.DoWithTimeout(c, s.readTimeout, "HMGET", prefix+"test", "t", "r")
+	if _, refused := errors.AsType[redis.Error](err); refused { // such as MOVED: the server is there
+		return nil
+	}
+	return err
+}
+
+// listen implements router.
+func (s *server) listen(ctx context.Context) (redis.Conn, error) {
+	if s.dial == nil {
+		return s.get(ctx)
+	}
+	if s.closed.Load() {
+		return nil, session.ErrClosed
+	}
+	return s.dial(ctx)
+}
+
+func (s *server) close() error {
+	s.closed.Store(true)
+	return s.closePool()
+}

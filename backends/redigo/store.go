@@ -1,0 +1,85 @@
+package redigo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+const (
+	// DefaultPrefix begins every key unless Options.Prefix says otherwise.
+	DefaultPrefix = redisstore.DefaultPrefix
+	// DefaultMaxBytes is the largest encoded record that a Store takes: about what a network of 1 Gbit/s moves within
+	// the default timeouts.
+	DefaultMaxBytes = redisstore.DefaultMaxBytes
+)
+
+// Pool is what a Store needs of a pool of connections. *redis.Pool has it.
+type Pool interface {
+	GetContext(ctx context.Context) (redis.Conn, error)
+}
+
+// Options are the settings of a Store. The zero value is ready to use.
+type Options struct {
+	// Prefix begins every key; default DefaultPrefix. Stores with different prefixes do not see each other's sessions.
+	// It must not hold braces, which would put all sessions on one node of a cluster.
+	Prefix string
+	// MaxBytes is the largest encoded record that is taken, in bytes; a larger one is session.ErrTooLarge. The default
+	// is DefaultMaxBytes, the maximum 512 MiB.
+	MaxBytes int
+}
+
+// Store is a session.Handler, session.Toucher, session.Locker, session.Pinger and io.Closer. It is safe for concurrent
+// use. Close ends its subscription, and closes the connections if the Store was opened from a URL; every call after it,
+// and every call that it interrupts, is session.ErrClosed.
+type Store struct{ *redisstore.Store }
+
+// New returns a Store that uses the connections of pool, all to one server; nil opts mean the zero value. The pool stays
+// the caller's to close.
+//
+// The pool should wait when it has no connection left (Wait), since redigo otherwise fails at once, and its connections
+// should have been dialed with DialConnectTimeout and DialWriteTimeout, without which redigo may hang for ever. Answers are
+// waited for until the deadline of the call's context, or for a second if there is none.
+//
+// The first request that waits for a lock subscribes to a channel, with a connection of the pool that it keeps. Close
+// ends that, so close the Store also if the pool is yours.
+func New(pool Pool, opts *Options) (*Store, error) {
+	if pool == nil {
+		return nil, errors.New("redigo: the pool is nil")
+	}
+	if p, ok := pool.(*redis.Pool); ok && (p == nil || p.Dial == nil && p.DialContext == nil) {
+		return nil, errors.New("redigo: the pool cannot dial: set DialContext")
+	}
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	return newStore(conn{&server{pool: pool, readTimeout: time.Second}}, true, o, nil)
+}
+
+func newStore(c conn, counted bool, o Options, closeAll func() error) (*Store, error) {
+	s, err := redisstore.New(c, counted, redisstore.Options(o), closeAll)
+	if err != nil {
+		return nil, fmt.Errorf("redigo: %w", err)
+	}
+	return &Store{s}, nil
+}
+
+// Open opens the Store of a URL, as session.Open does: for programs that import several backends for Redis.
+func Open(rawURL string) (*Store, error) {
+	var m session.Mux
+	for _, scheme := range redisstore.Schemes() {
+		m.Register(scheme, name, open)
+	}
+	h, err := m.Open(context.Background(), rawURL)
+	if err != nil {
+		return nil, err
+	}
+	return h.(*Store), nil
+}
