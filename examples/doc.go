@@ -1,3 +1,4 @@
 // Package examples holds runnable applications, one folder each: nethttp, gin, echo and fiber are the shortest useful
-// program for each framework, loadbalanced runs all three frameworks behind one balancer.
+// program for each framework, swap is one program on two client libraries for Redis, loadbalanced runs all three
+// frameworks behind one balancer.
 package examples

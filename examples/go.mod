@@ -13,6 +13,8 @@ require (
 	github.com/nonstick-go/nonstick/core v0.1.0
 )
 
+require github.com/gomodule/redigo v1.9.3 // indirect
+
 require (
 	github.com/andybalholm/brotli v1.1.0 // indirect
 	github.com/bytedance/gopkg v0.1.3 // indirect
@@ -39,6 +41,7 @@ require (
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.2 // indirect
 	github.com/nonstick-go/nonstick/backends/internal/redisstore v0.1.0 // indirect
+	github.com/nonstick-go/nonstick/backends/redigo v0.1.0
 	github.com/pelletier/go-toml/v2 v2.2.4 // indirect
 	github.com/quic-go/qpack v0.6.0 // indirect
 	github.com/quic-go/quic-go v0.59.0 // indirect
@@ -72,3 +75,5 @@ replace github.com/nonstick-go/nonstick/core => ../core
 replace github.com/nonstick-go/nonstick/backends/goredis => ../backends/goredis
 
 replace github.com/nonstick-go/nonstick/backends/internal/redisstore => ../backends/internal/redisstore
+
+replace github.com/nonstick-go/nonstick/backends/redigo => ../backends/redigo
