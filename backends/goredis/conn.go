@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
@@ -45,6 +46,34 @@ func (c conn) process(ctx context.Context, cmd redis.Cmder) {
 		return
 	}
 	_ = call()
+}
+
+// shards is a conn to a cluster.
+type shards struct {
+	conn
+	cluster cluster
+}
+
+// cluster is what *redis.ClusterClient has beyond Client.
+type cluster interface {
+	ForEachMaster(ctx context.Context, call func(ctx context.Context, client *redis.Client) error) error
+	MasterForKey(ctx context.Context, key string) (*redis.Client, error)
+}
+
+// Masters implements redisstore.Sharded.
+func (s shards) Masters(ctx context.Context) (int, error) {
+	var n atomic.Int32
+	err := s.cluster.ForEachMaster(ctx, func(context.Context, *redis.Client) error { n.Add(1); return nil })
+	return int(n.Load()), s.failed(err)
+}
+
+// MasterOf implements redisstore.Sharded.
+func (s shards) MasterOf(ctx context.Context, key string) (string, error) {
+	client, err := s.cluster.MasterForKey(ctx, key)
+	if err != nil {
+		return "", s.failed(err)
+	}
+	return client.Options().Addr, nil
 }
 
 // failed is err, or session.ErrClosed instead of that of go-redis.

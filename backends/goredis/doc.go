@@ -32,7 +32,8 @@
 //	sentinel_user     redis+sentinel: the user of the sentinels themselves
 //	sentinel_password redis+sentinel: and the password, if they want one
 //
-// Open makes no connection, so a program starts while Redis is away. Use Ping to find out.
+// Open makes no connection, so a program starts while Redis is away. Use Ping to find out: it does with a session what
+// requests do, in a cluster on each master, and so proves reads, writes, scripts and permissions.
 //
 // # Timeouts
 //
@@ -69,7 +70,7 @@
 //
 //	ACL SETUSER web &nonstick:* +time +publish +subscribe
 //
-// In a cluster the client must learn which nodes there are, and of sentinels which server is the master:
+// With +info, Ping can tell that the server is too old, or evicts sessions. In a cluster the client must learn which nodes there are, and of sentinels which server is the master:
 //
 //	ACL SETUSER web +cluster|slots
 //	ACL SETUSER watch on >password &+switch-master &+slave-reconf-done +subscribe +ping

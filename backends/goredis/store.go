@@ -64,7 +64,11 @@ func New(client Client, opts *Options) (*Store, error) {
 
 func newStore(client Client, backoff *redisstore.Backoff, o Options, closeClient func() error) (*Store, error) {
 	_, single := client.(interface{ Options() *redis.Options })
-	s, err := redisstore.New(conn{client, backoff}, single, redisstore.Options(o), closeClient)
+	var c redisstore.Conn = conn{client, backoff}
+	if all, ok := client.(cluster); ok {
+		c = shards{conn{client, backoff}, all}
+	}
+	s, err := redisstore.New(c, single, redisstore.Options(o), closeClient)
 	if err != nil {
 		return nil, fmt.Errorf("goredis: %w", err)
 	}

@@ -271,6 +271,35 @@ func (c *cluster) forget(used map[string]bool) {
 	}
 }
 
+// shards is a conn to a cluster.
+type shards struct {
+	conn
+	all *cluster
+}
+
+// Masters implements redisstore.Sharded.
+func (s shards) Masters(ctx context.Context) (int, error) {
+	if _, err := s.all.owner(ctx, 0); err != nil && s.all.table.Load() == nil {
+		return 0, err
+	}
+	seen := make(map[*server]bool)
+	for _, master := range s.all.table.Load() {
+		if master != nil {
+			seen[master] = true
+		}
+	}
+	return len(seen), nil
+}
+
+// MasterOf implements redisstore.Sharded.
+func (s shards) MasterOf(ctx context.Context, key string) (string, error) {
+	master, err := s.all.owner(ctx, slot(key))
+	if err != nil {
+		return "", err
+	}
+	return master.addr, nil
+}
+
 // listen implements router: any node passes messages on.
 func (c *cluster) listen(ctx context.Context) (redis.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)

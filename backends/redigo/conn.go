@@ -24,7 +24,7 @@ type conn struct{ router }
 
 // Do implements redisstore.Conn.
 func (c conn) Do(ctx context.Context, keyAt int, args ...any) (any, error) {
-	reply, err := c.do(ctx, args[keyAt].(string), args)
+	reply, err := c.do(ctx, args[keyAt].(string), args) // without a key its name stands for one
 	return asStrings(reply), err
 }
 

@@ -34,7 +34,8 @@
 //	sentinel_user     redis+sentinel: the user of the sentinels themselves
 //	sentinel_password redis+sentinel: and the password, if they want one
 //
-// Open makes no connection, so a program starts while Redis is away. Use Ping to find out.
+// Open makes no connection, so a program starts while Redis is away. Use Ping to find out: it does with a session what
+// requests do, in a cluster on each master, and so proves reads, writes, scripts and permissions.
 //
 // # Timeouts
 //

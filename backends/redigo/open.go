@@ -27,7 +27,7 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 	switch c.Topology {
 	case redisstore.Cluster:
 		all := newCluster(d)
-		s, err = newStore(conn{all}, false, Options(c.Options), all.close)
+		s, err = newStore(shards{conn{all}, all}, false, Options(c.Options), all.close)
 	case redisstore.Sentinel:
 		master := newMaster(d)
 		s, err = newStore(conn{master}, true, Options(c.Options), master.close)

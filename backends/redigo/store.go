@@ -63,7 +63,7 @@ func New(pool Pool, opts *Options) (*Store, error) {
 	return newStore(conn{&server{pool: pool, readTimeout: time.Second}}, true, o, nil)
 }
 
-func newStore(c conn, counted bool, o Options, closeAll func() error) (*Store, error) {
+func newStore(c redisstore.Conn, counted bool, o Options, closeAll func() error) (*Store, error) {
 	s, err := redisstore.New(c, counted, redisstore.Options(o), closeAll)
 	if err != nil {
 		return nil, fmt.Errorf("redigo: %w", err)

@@ -50,6 +50,7 @@ func testAll(t *testing.T) {
 	}{
 		{"LockCluster", testLockCluster},
 		{"DeadWaiterCluster", testDeadWaiterCluster},
+		{"PingCluster", testPingCluster},
 		{"Commands", testCommands},
 		{"ConflictHoldsNewest", testConflictHoldsNewest},
 		{"SteadyConnections", testSteadyConnections},

@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -77,5 +78,23 @@ func testDeadWaiterCluster(t *testing.T) {
 	expectHolder(t, client, id, dead)
 	if lock := mustAwait(t, living, id, next); lock.Unclean {
 		t.Errorf("got %+v, but the dead one never knew that it had the lock", lock)
+	}
+}
+
+// Ping asks all masters: one that refuses writes is found, whichever it is.
+func testPingCluster(t *testing.T) {
+	t.Parallel()
+	c := servers.StartRedisCluster(t, nil)
+	s := open(t, c.URL())
+	must(t, "Ping", s.Ping(t.Context()))
+	for i, node := range c.Nodes() {
+		must(t, "CONFIG SET", node.Admin().ConfigSet(t.Context(), "maxmemory", "1").Err())
+		for range 5 {
+			if err := s.Ping(t.Context()); !errors.Is(err, session.ErrUnavailable) || !redis.HasErrorPrefix(err, "OOM") {
+				t.Errorf("node %d is full: got error %v", i, err)
+			}
+		}
+		must(t, "CONFIG SET", node.Admin().ConfigSet(t.Context(), "maxmemory", "0").Err())
+		must(t, "Ping", s.Ping(t.Context()))
 	}
 }

@@ -12,7 +12,7 @@ type Conn interface {
 	// Fields returns the fields t and r of a hash, nil for one that is absent. The slices are the caller's.
 	Fields(ctx context.Context, key string) (seen, data []byte, err error)
 
-	// Do runs a command. args[keyAt] is its one key. Among the arguments are strings, byte slices, numbers and a Deadline;
+	// Do runs a command. args[keyAt] is its one key; a keyAt of 0 means that it has none, and any server will do. Among the arguments are strings, byte slices, numbers and a Deadline;
 	// the answer is an int64, a string, a slice of such answers, or nil.
 	Do(ctx context.Context, keyAt int, args ...any) (any, error)
 
@@ -20,6 +20,16 @@ type Conn interface {
 	// until the connection breaks, ctx ends, or the client is closed. It gives a connection up that is silent for longer
 	// than QuietTime and then does not answer a test. A client that cannot subscribe is errors.ErrUnsupported.
 	Listen(ctx context.Context, channel string, up func(), message func(payload string)) error
+}
+
+// Sharded is a Conn to several masters, each of which has some of the keys.
+type Sharded interface {
+	Conn
+
+	// Masters returns how many there are.
+	Masters(ctx context.Context) (int, error)
+	// MasterOf returns a name for the one that has a key.
+	MasterOf(ctx context.Context, key string) (string, error)
 }
 
 // ServerError is what a server answers with an error, for clients whose own type has no method RedisError.

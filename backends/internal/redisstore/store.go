@@ -35,6 +35,8 @@ type Store struct {
 	wakes    *wakes
 	closed   atomic.Bool
 
+	inspected atomic.Bool
+
 	write, touch, acquire, writeRelease, extend, release script
 }
 
