@@ -82,6 +82,7 @@ func testAll(t *testing.T) {
 		{"MessageLost", testMessageLost},
 		{"LockScriptFlush", testLockScriptFlush},
 		{"LostReply", testLostReply},
+		{"LostReplies", testLostReplies},
 		{"BytesOnTheWire", testBytesOnTheWire},
 		{"Misconfigured", testMisconfigured},
 		{"WrongPasswordUnderLoad", testWrongPasswordUnderLoad},

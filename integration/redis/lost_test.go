@@ -2,6 +2,9 @@ package redis_test
 
 import (
 	"errors"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/nonstick-go/nonstick/core/session"
@@ -45,6 +48,53 @@ func testLostReply(t *testing.T) {
 		if proxy.Lost() != 5 {
 			t.Errorf("%s: %d replies were lost, want 5", name, proxy.Lost())
 		}
+	}
+}
+
+// Of 20,000 writes, one in twenty loses its reply after the script ran, and is repeated as the session.Manager repeats it.
+// None is applied twice, none is reported as a conflict, none is lost.
+func testLostReplies(t *testing.T) {
+	const writers, each = 8, 2500
+	r := servers.StartRedis(t, nil)
+	proxy := servers.StartProxy(t, r.Addr())
+	s := open(t, "redis://"+proxy.Addr())
+	must(t, "Ping", s.Ping(t.Context()))
+	commands(t, r)
+	proxy.LoseShare(50)
+	var wg sync.WaitGroup
+	ids := make([]session.ID, writers)
+	var repeated atomic.Int64
+	for i := range ids {
+		ids[i] = newID()
+		wg.Go(func() {
+			var n ticks
+			var prev session.Version
+			for k := range each {
+				rec := record(n.next(), strconv.Itoa(k))
+				err := s.Write(t.Context(), ids[i], rec, prev)
+				for errors.Is(err, session.ErrUnavailable) {
+					repeated.Add(1)
+					err = s.Write(t.Context(), ids[i], rec, prev)
+				}
+				if err != nil {
+					t.Errorf("write %d: %v", k, err)
+					return
+				}
+				prev = rec.Version
+			}
+		})
+	}
+	wg.Wait()
+	proxy.LoseShare(0)
+	if got := commands(t, r)["hset"]; got != writers*each {
+		t.Errorf("%d records were stored for %d writes", got, writers*each)
+	}
+	for _, id := range ids {
+		expectPayload(t, s, id, strconv.Itoa(each-1))
+	}
+	t.Logf("%d writes, %d replies lost, %d calls repeated", writers*each, proxy.Lost(), repeated.Load())
+	if proxy.Lost() < writers*each/50 {
+		t.Errorf("%d replies were lost of %d", proxy.Lost(), writers*each)
 	}
 }
 

@@ -33,7 +33,7 @@ func (s *Store) inspect(ctx context.Context) error {
 		return err
 	}
 	if policy := memory["maxmemory_policy"]; policy != "" && policy != "noeviction" && memory["maxmemory"] != "0" && !s.inspected.Load() {
-		slog.WarnContext(ctx, "Redis evicts living sessions when its memory is full, which logs their users out: set maxmemory-policy to noeviction",
+		slog.WarnContext(ctx, "redis evicts living sessions when its memory is full, which logs their users out: set maxmemory-policy to noeviction",
 			slog.String("maxmemory-policy", policy))
 	}
 	s.inspected.Store(true)

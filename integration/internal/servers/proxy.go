@@ -2,6 +2,7 @@ package servers
 
 import (
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type Proxy struct {
 	listener         net.Listener
 	target           string
 	lose             atomic.Int32
+	share            atomic.Int32 // of replies that are lost, in thousandths
 	lost             atomic.Int64
 	sent, received   atomic.Int64
 	mu               sync.Mutex
@@ -49,6 +51,9 @@ func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
 // Lose makes the proxy lose the next thing that the server says on any connection.
 func (p *Proxy) Lose(how Loss) { p.lose.Store(int32(how)) }
+
+// LoseShare makes the proxy reset that many of a thousand connections instead of passing on what the server says.
+func (p *Proxy) LoseShare(thousandths int) { p.share.Store(int32(thousandths)) }
 
 // Lost is how many replies were lost.
 func (p *Proxy) Lost() int64 { return p.lost.Load() }
@@ -114,7 +119,11 @@ func (p *Proxy) back(client, server net.Conn) {
 		if err != nil {
 			return
 		}
-		if how := Loss(p.lose.Swap(0)); how != 0 {
+		how := Loss(p.lose.Swap(0))
+		if how == 0 && rand.Int32N(1000) < p.share.Load() {
+			how = RST
+		}
+		if how != 0 {
 			p.lost.Add(1)
 			switch how {
 			case Silence:
