@@ -16,3 +16,13 @@ var (
 func Handed(asked time.Time, answered int64, message string) session.Lock {
 	return waiter{asked: asked, answered: answered}.handed(message)
 }
+
+// Remembered is how many waiters are known after one has asked, was answered, and was called by a message.
+func Remembered(token session.LockToken, message string) int {
+	w := newWakes(nil, "")
+	w.setUp(true)
+	w.listen(token)
+	w.expect(token, time.Now(), int64(1_780_000_000_000))
+	w.call(hexToken(token) + message)
+	return len(w.waiting)
+}

@@ -62,3 +62,14 @@ func FuzzHanded(f *testing.F) {
 		}
 	})
 }
+
+// Who was called is forgotten: nobody need come back who was handed the lock, and so every hand-over would be remembered
+// for ever.
+func TestCalledIsForgotten(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{"handed over": " " + message("payload"), "called only": ""} {
+		if n := redisstore.Remembered(session.LockToken{7}, text); n != 0 {
+			t.Errorf("%s: %d waiters are remembered", name, n)
+		}
+	}
+}
