@@ -98,6 +98,7 @@ func (w *wakes) call(message string) {
 	}
 	w.mu.Lock()
 	own := w.waiting[token]
+	delete(w.waiting, token) // who was handed the lock does not come back, and who asks again is noted again
 	w.mu.Unlock()
 	select {
 	case own.wake <- own.handed(rest):
