@@ -98,6 +98,26 @@ func TestHandedLockIsRenewed(t *testing.T) {
 	})
 }
 
+// A lock that was handed over is kept for as long as one that was asked for, also if MaxHold leaves no room for a renewal.
+func TestHandedLockHasAWholeLease(t *testing.T) {
+	t.Parallel()
+	for _, maxHold := range []time.Duration{time.Second, 5 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			h, first, _ := handing(t, 0)
+			second := first.on(newManager(t, h, session.Options{Lock: session.LockOptions{MaxHold: maxHold}}))
+			first.busy(time.Second)
+			var got error
+			status, err := second.ask(t.Context(), session.Exclusive, func(s *session.Session) {
+				_, got = first.ask(t.Context(), session.Exclusive.MaxWait(4*time.Second), func(*session.Session) {})
+				_ = count.Set(s, 2)
+			})
+			if err != nil || status != 200 || !errors.Is(got, session.ErrLocked) {
+				t.Errorf("MaxHold %v: status %d, error %v; of one who wants the lock within the lease: %v, want %v", maxHold, status, err, got, session.ErrLocked)
+			}
+		})
+	}
+}
+
 // A process was stopped when it was handed the lock, and goes on after the end of the lease: it does not begin to work
 // before it has asked.
 func TestHandedLockTooLate(t *testing.T) {
