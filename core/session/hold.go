@@ -18,6 +18,7 @@ type hold struct {
 
 	mu    sync.Mutex
 	end   time.Time // until then the lease is certain
+	short bool      // the lease is that of a lock that was handed over
 	timer *time.Timer
 	over  bool
 	lost  bool
@@ -30,7 +31,7 @@ func (h *hold) start(expires time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	lease := h.m.o.Lock.Lease
-	if !expires.IsZero() {
+	if h.short = !expires.IsZero(); h.short {
 		lease = expires.Sub(h.took)
 	}
 	h.end = h.took.Add(lease - lease/10) // clocks run at slightly different speeds
@@ -38,10 +39,14 @@ func (h *hold) start(expires time.Time) {
 }
 
 // renew asks the store for a fresh lease, again and again while the request runs. It never gives up before MaxHold: a
-// lease that has ended may still be renewed if nobody else has asked for the lock.
+// lease that has ended may still be renewed if nobody else has asked for the lock. And whoever was handed the lock gets a
+// whole lease, as those do who have asked for it.
 func (h *hold) renew() {
 	lease := h.m.o.Lock.Lease
-	if limit := h.m.o.Lock.MaxHold; limit > 0 && time.Since(h.took)+lease > limit {
+	h.mu.Lock()
+	short := h.short
+	h.mu.Unlock()
+	if limit := h.m.o.Lock.MaxHold; limit > 0 && !short && time.Since(h.took)+lease > limit {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.ctx), h.m.o.ReadTimeout)
@@ -56,7 +61,7 @@ func (h *hold) renew() {
 	next := jitter(lease / 3)
 	switch {
 	case err == nil:
-		h.end = sent.Add(lease - lease/10)
+		h.end, h.short = sent.Add(lease-lease/10), false
 	case answered(err, ErrLockLost), answered(err, ErrNotFound), errors.Is(err, ErrClosed):
 		h.lose("extend", err)
 		return
