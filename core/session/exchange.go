@@ -149,6 +149,11 @@ func (x *Exchange) load(mode Mode) {
 	s := &Session{m: x.m, ctx: x.ctx.Context, mode: mode.kind()}
 	s.reading.start(s.ctx, x.m.o.ReadTimeout, false)
 	defer s.reading.release()
+	defer func() {
+		if x.s == nil {
+			s.drop() // the Observer panicked: nobody else knows of this lock
+		}
+	}()
 	if x.err = x.find(s, mode); x.err == nil {
 		x.s = s
 	}

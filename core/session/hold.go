@@ -120,6 +120,18 @@ func (h *hold) stop() {
 	h.m.observe(h.ctx, Event{Kind: EventUnlocked, Held: time.Since(h.took), id: h.id})
 }
 
+// abandon ends a hold that a panic has left behind before the session had it.
+func (h *hold) abandon() {
+	h.m.later(h.release)
+	h.mu.Lock()
+	h.over = true
+	if h.timer != nil {
+		h.timer.Stop()
+	}
+	h.mu.Unlock()
+	h.m.turns.leave(h.id)
+}
+
 // write stores rec, through the lock if there is one, which ends with it.
 func (s *Session) write(ctx context.Context, id ID, rec Record, prev Version) (repeated bool, err error) {
 	m, h := s.m, s.hold

@@ -16,9 +16,16 @@ func (s *Session) seize(id ID, me Holder, l lockLimits) (rec Record, h *hold, er
 	}
 	err = m.turns.enter(s.ctx, id, me, l)
 	var lock Lock
+	settled := false // the turn is passed on, or the caller has the lock
 	if err == nil {
 		h = &hold{m: m, ctx: s.ctx, id: id, token: newLockToken()}
+		defer func() {
+			if !settled { // the store or the Observer panicked
+				h.abandon()
+			}
+		}()
 		if lock, err = s.ask(h, me, begin.Add(l.wait), l); err != nil {
+			settled = true
 			m.turns.leave(id)
 		}
 	}
@@ -36,6 +43,7 @@ func (s *Session) seize(id ID, me Holder, l lockLimits) (rec Record, h *hold, er
 		s.observe(Event{Kind: EventLockBroken, Holder: lock.Holder, id: id})
 	}
 	s.observe(Event{Kind: EventLocked, Wait: h.took.Sub(begin), id: id})
+	settled = true
 	return lock.Record, h, nil
 }
 

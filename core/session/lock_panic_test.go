@@ -27,9 +27,10 @@ func TestPanicOnTheWayToALock(t *testing.T) {
 		disturb func(call func() error) error
 		at      session.EventKind
 	}{
-		"store, before": {"acquire", func(func() error) error { panic("the store panicked") }, 0},
-		"store, after":  {"acquire", func(call func() error) error { _ = call(); panic("the store panicked") }, 0},
-		"observer":      {"", nil, session.EventLocked},
+		"store, before":  {"acquire", func(func() error) error { panic("the store panicked") }, 0},
+		"store, after":   {"acquire", func(call func() error) error { _ = call(); panic("the store panicked") }, 0},
+		"observer":       {"", nil, session.EventLocked},
+		"observer, late": {"", nil, session.EventLoaded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
