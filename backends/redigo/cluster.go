@@ -82,6 +82,10 @@ func (c *cluster) follow(ctx context.Context, slot int, args []any) (reply any, 
 		if reply, err = at.call(ctx, asking, args); err == nil {
 			return reply, nil
 		}
+		if errors.Is(err, session.ErrClosed) { // the node has just lost its last slot, or the Store is closed
+			at, err = c.current(slot)
+			continue
+		}
 		refused, ok := errors.AsType[redisstore.ServerError](err)
 		if !ok {
 			return nil, err
@@ -122,14 +126,23 @@ func redirection(text, from string) (kind, to string, ok bool) {
 
 // owner is the server of a slot.
 func (c *cluster) owner(ctx context.Context, slot int) (*server, error) {
-	t := c.table.Load()
-	if t == nil {
+	if c.table.Load() == nil {
 		if err := c.look(ctx); err != nil {
 			return nil, err
 		}
-		t = c.table.Load()
 	}
-	if t[slot] == nil {
+	return c.current(slot)
+}
+
+// current is the server of a slot as the table has it.
+func (c *cluster) current(slot int) (*server, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.table.Load()
+	switch {
+	case c.closed:
+		return nil, session.ErrClosed
+	case t == nil || t[slot] == nil:
 		return nil, redisstore.ServerError("CLUSTERDOWN no node has the slot")
 	}
 	return t[slot], nil

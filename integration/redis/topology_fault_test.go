@@ -36,7 +36,7 @@ func testClusterHalfMigrated(t *testing.T) {
 	}
 }
 
-// Two thousand slots move under load: no call fails, no change is lost.
+// Two thousand slots move under load, and then all others of the node: no call fails, no change is lost.
 func testClusterReshard(t *testing.T) {
 	t.Parallel()
 	c := servers.StartRedisCluster(t, nil)
@@ -44,11 +44,18 @@ func testClusterReshard(t *testing.T) {
 	from, to := c.Nodes()[0], c.Nodes()[1]
 	tr := drive(t, s, 12, nil)
 	tr.awaitAll(time.Now())
+	tr.pause(0)
 	for slot := range 2000 {
 		c.MoveSlot(slot, from, to)
 	}
-	slowest, acked := tr.expectAll()
-	t.Logf("%d changes, the slowest call took %v", acked, slowest)
+	slowest := tr.slowest()
+	for slot := 2000; c.Owner(slot) == from; slot++ {
+		c.MoveSlot(slot, from, to)
+	}
+	tr.awaitAll(time.Now())
+	time.Sleep(time.Second) // until clients have noticed that the node is of no use any more
+	drained, acked := tr.expectAll()
+	t.Logf("%d changes, the slowest call took %v while 2,000 slots moved, and %v until the node was empty", acked, slowest, drained)
 }
 
 // A master dies, or stops answering. Its sessions work again soon after a replica has taken over, and those of the other

@@ -152,6 +152,11 @@ func (tr *traffic) pause(d time.Duration) (slowest time.Duration) {
 		v.mu.Unlock()
 	}
 	time.Sleep(d)
+	return tr.slowest()
+}
+
+// slowest is the slowest call since the last pause began.
+func (tr *traffic) slowest() (slowest time.Duration) {
 	for _, v := range tr.visitors {
 		v.mu.Lock()
 		slowest = max(slowest, v.slowest)

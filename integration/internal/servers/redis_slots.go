@@ -116,7 +116,13 @@ func (c *RedisCluster) MoveKeys(slot, limit int, from, to *Redis) int {
 func (c *RedisCluster) FinishMigration(slot int, from, to *Redis) {
 	c.t.Helper()
 	id := to.clusterID()
-	for _, n := range append([]*Redis{to, from}, c.nodes[:clusterMasters]...) {
+	order := []*Redis{to, from} // which becomes a replica if it was the last of its slots
+	for _, n := range c.nodes[:clusterMasters] {
+		if n != from && n != to {
+			order = append(order, n)
+		}
+	}
+	for _, n := range order {
 		if err := n.admin.Do(context.Background(), "cluster", "setslot", slot, "node", id).Err(); err != nil {
 			c.t.Fatalf("finish to move slot %d: %v", slot, err)
 		}
