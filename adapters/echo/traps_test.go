@@ -69,7 +69,7 @@ func TestFailedCommitShows(t *testing.T) {
 	}
 }
 
-// A handler returns the error of Get as it is: the visitor sees its status and nothing of its cause.
+// A handler returns the error of Get as it is: the visitor sees its status, when to come back, and nothing of its cause.
 func TestErrorOfGet(t *testing.T) {
 	t.Parallel()
 	e := echo.New()
@@ -87,6 +87,9 @@ func TestErrorOfGet(t *testing.T) {
 	e.ServeHTTP(response, request)
 	if response.Code != http.StatusServiceUnavailable || strings.Contains(response.Body.String(), "session") {
 		t.Errorf("the visitor got status %d and %q, want 503 and no cause", response.Code, response.Body)
+	}
+	if retry := response.Header().Get("Retry-After"); retry != "1" {
+		t.Errorf("Retry-After is %q, want 1, as after a failed commit", retry)
 	}
 }
 

@@ -69,7 +69,7 @@ func TestFailedCommitShows(t *testing.T) {
 	}
 }
 
-// A handler returns the error of Get as it is: the visitor sees its status and nothing of its cause.
+// A handler returns the error of Get as it is: the visitor sees its status, when to come back, and nothing of its cause.
 func TestErrorOfGet(t *testing.T) {
 	t.Parallel()
 	app := fiber.New()
@@ -90,6 +90,9 @@ func TestErrorOfGet(t *testing.T) {
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusServiceUnavailable || strings.Contains(string(body), "session") {
 		t.Errorf("the visitor got status %d and %q, error %v, want 503 and no cause", response.StatusCode, body, err)
+	}
+	if retry := response.Header.Get("Retry-After"); retry != "1" {
+		t.Errorf("Retry-After is %q, want 1, as after a failed commit", retry)
 	}
 }
 
