@@ -1,6 +1,9 @@
 package sessionecho
 
 import (
+	"errors"
+	"net/http"
+
 	"github.com/labstack/echo/v4"
 	"github.com/nonstick-go/nonstick/core/session"
 )
@@ -20,6 +23,8 @@ func Middleware(sessions *session.Manager) echo.MiddlewareFunc {
 			err := next(c)
 			if failed := rw.Start(); failed != nil { // keep the error handler and the log from taking it for a success
 				response.Committed, response.Status = true, sessions.ErrorResponse(failed).Status
+			} else if get, ok := errors.AsType[*session.Error](err); ok && session.StatusCode(get) == http.StatusServiceUnavailable {
+				response.Header().Set(echo.HeaderRetryAfter, "1") // after the start of a response it is too late, and does no harm
 			}
 			return err
 		}

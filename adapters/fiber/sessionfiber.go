@@ -25,6 +25,9 @@ func Middleware(sessions *session.Manager) fiber.Handler {
 			replace(c, sessions.ErrorResponse(failed))
 			return nil
 		}
+		if get, ok := errors.AsType[*session.Error](err); ok && session.StatusCode(get) == http.StatusServiceUnavailable {
+			c.Set(fiber.HeaderRetryAfter, "1")
+		}
 		return err
 	}
 }
