@@ -86,6 +86,35 @@ func TestUpgradeOverwrites(t *testing.T) {
 	}
 }
 
+// What was read before the upgrade and is set after it replaces what another request has stored in between, as it does
+// without a lock. What was read again does not.
+func TestUpgradeShowsStaleReads(t *testing.T) {
+	t.Parallel()
+	for _, reject := range []bool{false, true} {
+		for _, again := range []bool{false, true} {
+			rec := new(recorder)
+			n := 0
+			_, status := upgraded(t, session.Options{Observer: rec, RejectStale: reject}, session.Optimistic, func(s *session.Session) {
+				n = count.Get(s)
+			}, func(s *session.Session, err error) {
+				if again {
+					n = count.Get(s)
+				}
+				if err := errors.Join(err, count.Set(s, n+1)); errors.Is(err, session.ErrConflict) != (reject && !again) {
+					t.Errorf("reject %v, read again %v: error %v", reject, again, err)
+				}
+			})
+			want := http.StatusOK
+			if reject && !again {
+				want = http.StatusServiceUnavailable
+			}
+			if got := rec.count(session.EventOverwritten) > 0; status != want || got != (!reject && !again) {
+				t.Errorf("reject %v, read again %v: status %d, overwritten %v", reject, again, status, got)
+			}
+		}
+	}
+}
+
 func TestUpgradeOfAnEndedSession(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*session.Session){
