@@ -1,9 +1,11 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -167,6 +169,20 @@ func (s *Session) adopt(rec Record) error {
 			return err
 		}
 	}
+	s.age(rec.Payload)
 	s.rec = rec
 	return nil
+}
+
+// age notes which of the keys that the request has looked at have another value in the payload that takes the place of the
+// one it has seen: to set them is to overwrite what another request has stored.
+func (s *Session) age(payload []byte) {
+	for _, name := range s.reads {
+		old, had := find(s.rec.Payload, name)
+		value, has := find(payload, name)
+		if s.changes.index(name) < 0 && (had != has || !bytes.Equal(old, value)) && !slices.Contains(s.stale, name) {
+			s.stale = append(s.stale, name)
+		}
+	}
+	s.reads = nil
 }

@@ -29,6 +29,7 @@ type Session struct {
 	rec     Record // as stored when it was read
 	changes changes
 	reads   []string // keys that were looked at
+	stale   []string // those whose values an upgrade has found changed since
 	renew   bool
 	named   []ID    // by the request; more than one if a cookie of our name was planted
 	ended   ID      // the session that Destroy ended, to be removed by the commit
@@ -158,7 +159,7 @@ func (s *Session) Destroy() error {
 	if !s.id.IsZero() {
 		s.ended, s.endedAt = s.id, s.rec.Version
 	}
-	s.id, s.rec, s.changes, s.reads, s.renew = ID{}, Record{}, nil, nil, false
+	s.id, s.rec, s.changes, s.reads, s.stale, s.renew = ID{}, Record{}, nil, nil, nil, false
 	return nil
 }
 
@@ -196,6 +197,7 @@ func (s *Session) read(name string) ([]byte, bool) {
 			s.reads = s.fewReads[:0]
 		}
 		s.reads = append(s.reads, name)
+		s.fresh(name)
 	}
 	return find(s.rec.Payload, name)
 }
@@ -207,9 +209,24 @@ func (s *Session) set(op, name string, value []byte, present bool) error {
 	if err := s.writable(op, name); err != nil {
 		return err
 	}
+	if s.fresh(name) {
+		if s.m.o.RejectStale {
+			return s.failed(op, fmt.Errorf("%w: key %q", ErrConflict, name))
+		}
+		s.observe(Event{Kind: EventOverwritten, Key: name, id: s.id})
+	}
 	ch := s.change(name)
 	ch.value, ch.present, ch.replay = value, present, nil
 	return nil
+}
+
+// fresh notes that what the request knows of a key is not stale any more, and returns whether it was.
+func (s *Session) fresh(name string) (was bool) {
+	i := slices.Index(s.stale, name)
+	if i >= 0 {
+		s.stale = slices.Delete(s.stale, i, i+1)
+	}
+	return i >= 0
 }
 
 // update records a change that is computed from the old value. After a change of the same key in the same request it
@@ -294,7 +311,7 @@ func (s *Session) failed(op string, err error) error {
 }
 
 // seal ends all changes. Names of keys may alias a request's buffer, which will be used again: none is kept.
-func (s *Session) seal() { s.sealed, s.changes, s.reads = true, nil, nil }
+func (s *Session) seal() { s.sealed, s.changes, s.reads, s.stale = true, nil, nil, nil }
 
 // observe is called with and without the lock, so it reads nothing that changes.
 func (s *Session) observe(e Event) { s.m.observe(s.ctx, e) }
