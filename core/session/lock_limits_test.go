@@ -110,6 +110,38 @@ func TestLockedAnswer(t *testing.T) {
 	})
 }
 
+// A handler that has tried for the lock in vain can still show the session, whether or not something before it, such as a
+// middleware, has looked at that already.
+func TestTryAndGoOn(t *testing.T) {
+	t.Parallel()
+	for _, before := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			_, v := nodes(t, 1, session.Options{Observer: session.Silent{}})
+			v.busy(time.Second)
+			res := v.serve(t.Context(), func(_ http.ResponseWriter, r *http.Request) {
+				if before {
+					_, _ = session.Get(r.Context())
+				}
+				for range 2 {
+					if s, err := session.Get(r.Context(), session.Exclusive.MaxWait(0)); s != nil || !errors.Is(err, session.ErrLocked) {
+						t.Errorf("before %v: a try for a session that is locked: %v", before, err)
+					}
+				}
+				s, err := session.Get(r.Context(), session.ReadOnly)
+				if err != nil {
+					t.Errorf("before %v: ReadOnly after a try: %v", before, err)
+				} else if s.IsNew() {
+					t.Errorf("before %v: another session", before)
+				}
+			})
+			if res.StatusCode != http.StatusOK {
+				t.Errorf("before %v: status %d", before, res.StatusCode)
+			}
+			time.Sleep(time.Second)
+		})
+	}
+}
+
 // Requests that are cancelled leave the queue, wherever they wait, and keep nobody.
 func TestCancelledWaitersLeave(t *testing.T) {
 	t.Parallel()
