@@ -47,7 +47,7 @@ type Exchange struct {
 	used bool
 	over bool
 
-	lockErr error // of the first try to lock the session that was there already
+	lockErr error // of the first try to lock the session that was not had
 }
 
 // Begin starts the exchange of a request. ctx is the request's context; reads of the store end with it, commits do
@@ -91,8 +91,9 @@ func (c *exchangeContext) Value(key any) any {
 // With ReadOnly the session cannot be changed, unless somebody else in the same request asks for it without.
 //
 // With Exclusive it is this request's alone: Get waits for others that have it so. ErrLocked says that the wait was in
-// vain (a *LockedError tells for whom), errors.ErrUnsupported that the store cannot lock. A request that has the session
-// otherwise already gets it locked and read anew: what it has seen before may have changed. Asking again for a session
+// vain (a *LockedError tells for whom), errors.ErrUnsupported that the store cannot lock. After ErrLocked every other try of
+// the request fails too, but it can still have the session in another mode. A request that has the session otherwise
+// already gets it locked and read anew: what it has seen before may have changed. Asking again for a session
 // that is locked already costs nothing.
 func Get(ctx context.Context, mode ...Mode) (*Session, error) {
 	x, _ := ctx.Value(exchangeKey{}).(*Exchange)
@@ -128,9 +129,15 @@ func (x *Exchange) Get(mode ...Mode) (*Session, error) {
 		return nil, x.err
 	case x.s == nil && x.over:
 		return nil, &Error{"get", ErrCommitted}
+	case x.s == nil && wanted.kind() == Exclusive && x.lockErr != nil:
+		return nil, x.lockErr
 	case x.s == nil:
 		x.used = true
 		x.load(wanted)
+		if answered(x.err, ErrLocked) { // the session can still be had in another mode
+			x.lockErr, x.err = x.err, nil
+			return nil, x.lockErr
+		}
 		return x.s, x.err
 	case wanted.kind() == Exclusive:
 		if x.lockErr == nil {
