@@ -51,6 +51,7 @@ func testAll(t *testing.T) {
 		{"LockCluster", testLockCluster},
 		{"DeadWaiterCluster", testDeadWaiterCluster},
 		{"PingCluster", testPingCluster},
+		{"CommandsCluster", testCommandsCluster},
 		{"Commands", testCommands},
 		{"ConflictHoldsNewest", testConflictHoldsNewest},
 		{"SteadyConnections", testSteadyConnections},

@@ -98,3 +98,44 @@ func testPingCluster(t *testing.T) {
 		must(t, "Ping", s.Ping(t.Context()))
 	}
 }
+
+// A call costs one command in a cluster too, wherever the session is: the client knows where that is.
+func testCommandsCluster(t *testing.T) {
+	t.Parallel()
+	c := servers.StartRedisCluster(t, nil)
+	s := open(t, c.URL())
+	const sessions = 30
+	ids, recs := make([]session.ID, sessions), make([]session.Record, sessions)
+	for i := range ids {
+		ids[i], recs[i] = stored(t, s)
+		must(t, "change", s.Write(t.Context(), ids[i], record(session.Version{2}, "two"), recs[i].Version))
+	}
+	all := func() (n map[string]int) {
+		n = make(map[string]int)
+		for _, node := range c.Nodes() {
+			for name, calls := range commands(t, node) {
+				n[name] += calls
+			}
+		}
+		return n
+	}
+	all()
+	for _, test := range []struct {
+		name, command string
+		call          func(id session.ID) error
+	}{
+		{"read", "hmget", func(id session.ID) error { _, err := s.Read(t.Context(), id); return err }},
+		{"change", "evalsha", func(id session.ID) error {
+			return s.Write(t.Context(), id, record(session.Version{3}, "three"), session.Version{2})
+		}},
+		{"destroy", "del", func(id session.ID) error { return s.Destroy(t.Context(), id) }},
+	} {
+		for _, id := range ids {
+			must(t, test.name, test.call(id))
+		}
+		got := all()
+		if got[test.command] != sessions || got["eval"] > 0 || got["asking"] > 0 {
+			t.Errorf("%s: %d sessions took %v", test.name, sessions, got)
+		}
+	}
+}
