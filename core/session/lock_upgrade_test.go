@@ -115,6 +115,37 @@ func TestUpgradeShowsStaleReads(t *testing.T) {
 	}
 }
 
+// The function of an Update that uses its session is a mistake that panics, also when an upgrade runs it again: it would
+// wait for itself for ever.
+func TestUpgradeRunsUpdatesAsEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		managers, v := nodes(t, 2, session.Options{})
+		v.serve(t.Context(), func(_ http.ResponseWriter, r *http.Request) {
+			s, _ := session.Get(r.Context())
+			again := false
+			_ = count.Update(s, func(n int) int {
+				if again {
+					user.Get(s)
+				}
+				return n + 1
+			})
+			again = true
+			v.on(managers[1]).do(func(s *session.Session) { _ = count.Set(s, 7) })
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+				again = false
+			}()
+			_, _ = session.Get(r.Context(), session.Exclusive)
+		})
+		if _, err := v.ask(t.Context(), session.Exclusive, func(*session.Session) {}); err != nil {
+			t.Errorf("the next request: %v", err)
+		}
+	})
+}
+
 func TestUpgradeOfAnEndedSession(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*session.Session){
