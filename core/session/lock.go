@@ -165,13 +165,20 @@ func (s *Session) adopt(rec Record) error {
 			}
 			s.observe(Event{Kind: EventOverwritten, Key: key, id: s.id})
 		}
-		if err := s.changes.rebase(rec.Payload); err != nil {
+		if err := s.rebase(rec.Payload); err != nil {
 			return err
 		}
 	}
 	s.age(rec.Payload)
 	s.rec = rec
 	return nil
+}
+
+// rebase lays the changes over another payload. The functions of Updates among them run again.
+func (s *Session) rebase(payload []byte) error {
+	s.updating.Store(true)
+	defer s.updating.Store(false)
+	return s.changes.rebase(payload)
 }
 
 // age notes which of the keys that the request has looked at have another value in the payload that takes the place of the
