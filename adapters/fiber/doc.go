@@ -21,4 +21,7 @@
 //
 // A *fiber.Ctx and the strings it gives belong to its handler, but the *session.Session, and whatever was set in it, may
 // be used by goroutines, by body stream writers and after the handler has returned, then for reading only.
+//
+// fasthttp does not tell when a client has gone: such a request waits for a session.Exclusive until its turn or MaxWait,
+// unless c.UserContext() ends before.
 package sessionfiber
