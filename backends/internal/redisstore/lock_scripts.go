@@ -18,6 +18,10 @@ const (
 	// lockLibrary begins each script that knows of locks. The scripts that use pass have as their last arguments what the
 	// names of channels begin with, and 1 if PUBLISH tells whether anybody listens: in a cluster it does not, as it counts
 	// only those who are connected to the same node. There messages go to all nodes, and carry no records.
+	//
+	// Who is handed the lock and has not asked since may be dead, and keeps it for a second; who was sent it, and whose node
+	// has heard, for three: it may have begun. HDEL comes before the message, as nobody must be told of a lock that a
+	// server which refuses writes does not store. (save writes q anew.)
 	lockLibrary = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -46,16 +50,18 @@ local function lend(was, w, lease, taken)
   return l
 end
 
-local function call(l, channel)
-  if channel == '-' then return true end
+local function call(l, w)
+  if w.channel == '-' then return true end
   local counted, message = ARGV[#ARGV] == '1', l.token
   if counted and not l.unclean and l.ends > now then
     local h = redis.call('HMGET', KEYS[1], 't', 'r')
     if h[2] and #h[2] <= 16384 then
-      message, l.taken = table.concat({l.token, now, l.ends - now, h[1] or '-', h[2]}, ' '), true
+      l.ends, l.taken = now + math.min(w.lease, 3000), true
+      message = table.concat({l.token, now, l.ends - now, h[1] or '-', h[2]}, ' ')
     end
   end
-  local heard = redis.pcall('PUBLISH', ARGV[#ARGV - 1] .. channel, message)
+  redis.call('HDEL', KEYS[1], 'q')
+  local heard = redis.pcall('PUBLISH', ARGV[#ARGV - 1] .. w.channel, message)
   if type(heard) ~= 'number' then l.taken = false end
   return heard ~= 0 or not counted
 end
@@ -66,7 +72,7 @@ local function pass(was, queue, me)
     if w.token == me then return lend(was, w, w.lease, false) end
     if w.ends > now then
       local l = lend(was, w, math.min(w.lease, 1000), false)
-      if call(l, w.channel) then return l end
+      if call(l, w) then return l end
     end
   end
 end
