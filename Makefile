@@ -1,4 +1,4 @@
-# What a developer runs. It takes Go, make, git and bash; scripts/need gets the rest on Debian.
+# What a developer runs. It takes Go, make, git and bash; scripts/need and scripts/servers get the rest on Debian.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -8,8 +8,9 @@ GOLANGCI_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.8.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 
-# Programs that the tests use. With NONSTICK_TEST_CONTAINERS=1 servers run in containers instead.
-NEEDED := gcc chromium $(if $(filter 1,$(NONSTICK_TEST_CONTAINERS)),,redis-server)
+# Programs that the tests use. With NONSTICK_TEST_CONTAINERS=1 the servers run in containers instead.
+NEEDED := gcc chromium
+SERVERS := $(if $(filter 1,$(NONSTICK_TEST_CONTAINERS)),,scripts/servers)
 
 # The folders of all modules, as go.work lists them.
 MODULES = $(shell go list -m -f '{{.Dir}}')
@@ -21,7 +22,7 @@ COUNT ?= 3
 # How long make fuzz runs each function.
 export FUZZTIME ?= 10s
 
-.PHONY: help demo test race lint fmt fuzz alone tidy vuln bench stats clean
+.PHONY: help demo test race lint fmt fuzz alone tidy vuln bench stats clean needed
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r t d; do printf '  make %-6s %s\n' "$$t" "$$d"; done
@@ -30,12 +31,10 @@ demo: ## Run three frameworks behind a balancer, sharing one session: ARGS='-sto
 	go build -o bin/loadbalanced ./examples/loadbalanced
 	exec bin/loadbalanced $(ARGS)
 
-test: ## Run all tests of all modules with the race detector; installs what they need
-	scripts/need $(NEEDED)
+test: needed ## Run all tests of all modules with the race detector; installs what they need
 	go run ./scripts/gotest -race
 
-race: ## Run all tests COUNT times (3) in random order with the race detector
-	scripts/need $(NEEDED)
+race: needed ## Run all tests COUNT times (3) in random order with the race detector
 	go run ./scripts/gotest -race -shuffle=on -count=$(COUNT)
 
 lint: $(GOLANGCI) ## Check format, vet, modern Go, house rules, independence of modules, and golangci-lint
@@ -53,8 +52,7 @@ fmt: ## Format all Go files and let go fix modernize them
 fuzz: ## Run each Fuzz function of each module for FUZZTIME (10s)
 	scripts/fuzz
 
-alone: ## Tidy check, vet and test each module as its users get it, without the workspace
-	scripts/need $(NEEDED)
+alone: needed ## Tidy check, vet and test each module as its users get it, without the workspace
 	for m in $(MODULES); do echo "$$m"; (cd "$$m"; export GOWORK=off; go mod tidy -diff; go vet ./...); done
 	go run ./scripts/gotest -alone
 
@@ -72,6 +70,10 @@ stats: ## Print how long files, functions and adapters are
 
 clean: ## Remove what make built
 	rm -rf bin
+
+needed:
+	scripts/need $(NEEDED)
+	$(SERVERS)
 
 $(GOLANGCI):
 	GOBIN="$(CURDIR)/bin" go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)

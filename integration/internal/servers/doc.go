@@ -3,7 +3,8 @@
 //
 // The nodes of a cluster must find each other on loopback: their containers use the network of the host.
 //
-// A server that is not installed fails the test with the command that installs it; nothing is skipped.
+// A server that is missing fails the test with the command that gets it; nothing is skipped. The program of a [Server] is
+// bin/servers/NAME in the repository, where scripts/servers puts it; for Redis 7.0 also the redis-server in PATH.
 //
 // # Faults
 //
@@ -13,5 +14,8 @@
 // # Environment
 //
 //	NONSTICK_TEST_CONTAINERS  1: containers by testcontainers-go, else child processes
-//	NONSTICK_REDIS_IMAGE      image for Redis, default redis:8
+//	NONSTICK_TEST_SERVER      for tests that name no Server, default redis-7.0; in containers redis-8.0
+//	NONSTICK_REDIS7_IMAGE     image for Redis 7.0, default redis:7.0
+//	NONSTICK_REDIS_IMAGE      image for Redis 8, default redis:8
+//	NONSTICK_VALKEY_IMAGE     image for Valkey 8, default valkey/valkey:8
 package servers

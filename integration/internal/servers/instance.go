@@ -24,8 +24,9 @@ type instance interface {
 
 // spec says what to run.
 type spec struct {
-	name  string   // of the program
-	pkg   string   // the Debian package that holds it
+	name  string   // of the program in its image
+	path  string   // of the program on this machine, or its name in PATH
+	get   string   // the command that gets it
 	image string   // the container image that holds it
 	args  []string // of the program
 	dir   string   // its files; a container sees them under the same path

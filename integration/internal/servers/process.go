@@ -13,7 +13,6 @@ import (
 // process is a server that runs as a child of the test.
 type process struct {
 	spec
-	path string
 	cmd  *exec.Cmd
 	done chan struct{} // closed when cmd has ended
 
@@ -23,12 +22,11 @@ type process struct {
 
 func newProcess(t testing.TB, s spec) *process {
 	t.Helper()
-	path, err := exec.LookPath(s.name)
-	if err != nil {
-		t.Fatalf("%s is not installed. Install it with: apt-get install %s\n"+
-			"or set NONSTICK_TEST_CONTAINERS=1 to run it in a container (image %s).", s.name, s.pkg, s.image)
+	if _, err := exec.LookPath(s.path); err != nil {
+		t.Fatalf("%s is missing. Get it with: %s\n"+
+			"or set NONSTICK_TEST_CONTAINERS=1 to run it in a container (image %s).", s.path, s.get, s.image)
 	}
-	return &process{spec: s, path: path}
+	return &process{spec: s}
 }
 
 func (p *process) start() error {

@@ -23,6 +23,7 @@ type RedisOptions struct {
 	Password string   // of the default user
 	Users    []string // ACL rules, such as "web on >secret ~nonstick:* +hmget"
 	Config   []string // more lines of redis.conf, such as "maxmemory 4mb"
+	Server   Server   // which program; default: what the environment says, else Redis 7.0
 
 	cluster    bool   // be a node of a cluster that StartRedisCluster makes
 	sentinel   bool   // be a sentinel of StartRedisSentinel
@@ -30,13 +31,14 @@ type RedisOptions struct {
 	certs      *Certs // those of servers that belong together
 }
 
-// Redis is a running Redis server.
+// Redis is a running Redis server, or Valkey.
 type Redis struct {
 	opts  RedisOptions
 	t     testing.TB
 	dir   string
 	port  int
-	bus   int // where nodes of a cluster talk to each other
+	bus   int    // where nodes of a cluster talk to each other
+	id    string // of a node in its cluster
 	certs *Certs
 	inst  instance
 	admin *redis.Client
@@ -60,6 +62,7 @@ func StartRedis(t testing.TB, opts *RedisOptions) *Redis {
 	if opts != nil {
 		r.opts = *opts
 	}
+	r.opts.Server = r.opts.Server.orDefault(t)
 	r.opts.TLS = r.opts.TLS || r.opts.Mutual
 	if r.certs = r.opts.certs; r.opts.TLS && r.certs == nil {
 		r.certs = NewCerts(t, dir)
@@ -72,12 +75,12 @@ func StartRedis(t testing.TB, opts *RedisOptions) *Redis {
 		out := r.inst.output()
 		r.inst.remove()
 		if attempt == 3 || r.opts.Unix { // somebody else may have taken the port
-			t.Fatalf("redis-server: %v\n%s", err, out)
+			t.Fatalf("%s: %v\n%s", r.Server(), err, out)
 		}
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("output of redis-server:\n%s", r.inst.output())
+			t.Logf("output of %s:\n%s", r.Server(), r.inst.output())
 		}
 		_ = r.admin.Close()
 		r.inst.remove()
@@ -97,7 +100,7 @@ func (r *Redis) launch() error {
 		return err
 	}
 	s := spec{
-		name: "redis-server", pkg: "redis-server", image: envOr("NONSTICK_REDIS_IMAGE", "redis:8"),
+		name: r.Server().program(), path: r.Server().path(r.t), get: "scripts/servers", image: r.Server().image(),
 		args: []string{conf}, dir: r.dir, port: r.port, onHost: r.together(),
 	}
 	if r.opts.sentinel {
@@ -152,6 +155,9 @@ func (r *Redis) connects() error {
 // together reports whether the server must find others on loopback.
 func (r *Redis) together() bool { return r.opts.cluster || r.opts.sentinel || r.opts.replicated }
 
+// Server is the program that runs.
+func (r *Redis) Server() Server { return r.opts.Server }
+
 // Alive reports whether the server runs, stopped or not.
 func (r *Redis) Alive() bool { return r.inst.alive() }
 
@@ -171,16 +177,16 @@ func (r *Redis) Kill() { r.signal(syscall.SIGKILL) }
 func (r *Redis) Restart() {
 	r.t.Helper()
 	if err := r.inst.start(); err != nil {
-		r.t.Fatalf("restart redis-server: %v", err)
+		r.t.Fatalf("restart %s: %v", r.Server(), err)
 	}
 	if err := r.ready(); err != nil {
-		r.t.Fatalf("restarted redis-server: %v\n%s", err, r.inst.output())
+		r.t.Fatalf("restarted %s: %v\n%s", r.Server(), err, r.inst.output())
 	}
 }
 
 func (r *Redis) signal(s syscall.Signal) {
 	r.t.Helper()
 	if err := r.inst.signal(s); err != nil {
-		r.t.Fatalf("send %v to redis-server: %v", s, err)
+		r.t.Fatalf("send %v to %s: %v", s, r.Server(), err)
 	}
 }

@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,24 +16,28 @@ import (
 )
 
 const (
-	clusterMasters = 3
-	clusterSlots   = 16384
+	clusterSlots = 16384
 	// clusterTime is how long the nodes may take to agree. They take a few seconds by design, more on a busy machine.
 	clusterTime = 60 * time.Second
 )
 
 // RedisClusterOptions say how a cluster is set up. The zero value is three masters without replicas or password.
 type RedisClusterOptions struct {
-	Replicas    int      // of each master
-	TLS, Mutual bool     // as in RedisOptions; the nodes speak it to each other too
-	Password    string   // of the default user
-	Users       []string // ACL rules, as in RedisOptions
+	Masters     int           // default 3; fewer never replace one that failed
+	Replicas    int           // of each master
+	TLS, Mutual bool          // as in RedisOptions; the nodes speak it to each other too
+	Password    string        // of the default user
+	Users       []string      // ACL rules, as in RedisOptions
+	NodeTimeout time.Duration // without an answer a node counts as failed; default 1.5 s
+	Config      []string      // more lines of each redis.conf
+	Server      Server        // as in RedisOptions
 }
 
-// RedisCluster is a running Redis Cluster of three masters. A node counts as failed after 1.5 s.
+// RedisCluster is a running Redis Cluster.
 type RedisCluster struct {
-	t     testing.TB
-	nodes []*Redis // the masters first
+	t       testing.TB
+	masters int
+	nodes   []*Redis // the masters first
 }
 
 // StartRedisCluster starts a cluster on random ports of 127.0.0.1 and waits until every node serves it. Each node writes
@@ -43,12 +48,17 @@ func StartRedisCluster(t testing.TB, opts *RedisClusterOptions) *RedisCluster {
 	if opts != nil {
 		o = *opts
 	}
-	c := &RedisCluster{t: t}
-	certs := sharedCerts(t, o.TLS || o.Mutual)
-	for range clusterMasters * (1 + o.Replicas) {
-		c.nodes = append(c.nodes, StartRedis(t, &RedisOptions{
-			cluster: true, certs: certs, TLS: o.TLS, Mutual: o.Mutual, Password: o.Password, Users: o.Users,
-		}))
+	c := &RedisCluster{t: t, masters: cmp.Or(o.Masters, 3)}
+	node := RedisOptions{
+		cluster: true, certs: sharedCerts(t, o.TLS || o.Mutual), TLS: o.TLS, Mutual: o.Mutual,
+		Password: o.Password, Users: o.Users, Server: o.Server,
+		Config: append([]string{
+			fmt.Sprint("cluster-node-timeout ", cmp.Or(o.NodeTimeout, 1500*time.Millisecond).Milliseconds()),
+			"cluster-require-full-coverage no", // else one master that fails takes the others with it
+		}, o.Config...),
+	}
+	for range c.masters * (1 + o.Replicas) {
+		c.nodes = append(c.nodes, StartRedis(t, &node))
 	}
 	if err := c.join(); err != nil {
 		t.Fatalf("join the nodes of the cluster: %v", err)
@@ -80,9 +90,11 @@ func (c *RedisCluster) join() error {
 	defer cancel()
 	first := c.nodes[0]
 	for i, n := range c.nodes {
-		var errs []error
-		if i < clusterMasters {
-			from, to := i*clusterSlots/clusterMasters, (i+1)*clusterSlots/clusterMasters-1
+		var err error
+		n.id, err = n.admin.Do(ctx, "cluster", "myid").Text() // its name, for good
+		errs := []error{err}
+		if i < c.masters {
+			from, to := i*clusterSlots/c.masters, (i+1)*clusterSlots/c.masters-1
 			errs = append(errs, n.admin.Do(ctx, "cluster", "set-config-epoch", i+1).Err(), // else they would have to settle whose slots these are
 				n.admin.Do(ctx, "cluster", "addslotsrange", from, to).Err())
 		}
@@ -93,8 +105,8 @@ func (c *RedisCluster) join() error {
 			return err
 		}
 	}
-	for i, n := range c.nodes[clusterMasters:] {
-		id := c.nodes[i%clusterMasters].clusterID()
+	for i, n := range c.nodes[c.masters:] {
+		id := c.nodes[i%c.masters].id
 		for { // until it has heard of its master
 			err := n.admin.Do(ctx, "cluster", "replicate", id).Err()
 			if err == nil {
@@ -141,7 +153,7 @@ func (c *RedisCluster) agrees(ctx context.Context, r *Redis) error {
 	}
 	for _, want := range []string{
 		"cluster_state:ok", fmt.Sprint("cluster_slots_ok:", clusterSlots), fmt.Sprint("cluster_known_nodes:", len(c.nodes)),
-		fmt.Sprint("cluster_size:", clusterMasters),
+		fmt.Sprint("cluster_size:", c.masters),
 	} {
 		if !strings.Contains(info, want+"\r\n") {
 			return fmt.Errorf("no %s yet in %q", want, info)
@@ -150,16 +162,23 @@ func (c *RedisCluster) agrees(ctx context.Context, r *Redis) error {
 	return r.follows(ctx)
 }
 
-// follows tells what is missing until r, if it is a replica, has all that its master has.
+// follows tells what is missing until r, if it is a replica, has all that its master has, and if it is a master, sends its
+// replicas each change at once. It sends them none in the second after they have their first copy.
 func (r *Redis) follows(ctx context.Context) error {
 	info, err := r.admin.Info(ctx, "replication").Result()
-	if err == nil && strings.Contains(info, "role:slave") && !strings.Contains(info, "master_link_status:up") {
-		err = errors.New("a replica does not follow yet")
+	if err != nil {
+		return err
 	}
-	return err
+	if strings.Contains(info, "role:slave") && !strings.Contains(info, "master_link_status:up") {
+		return errors.New("a replica does not follow yet")
+	}
+	if strings.Count(info, ",state=") != strings.Count(info, ",state=online") {
+		return errors.New("a master does not send changes to a replica yet")
+	}
+	return nil
 }
 
-// Nodes are the nodes: at first the three masters, each with a third of the slots, in order, and then their replicas.
+// Nodes are the nodes: at first the masters, each with the same share of the slots, in order, and then their replicas.
 func (c *RedisCluster) Nodes() []*Redis { return c.nodes }
 
 // URL is the store URL of the default user, with all nodes.

@@ -22,8 +22,7 @@ func (r *Redis) config() string {
 	}
 	if r.opts.cluster {
 		// Not 10,000 above the port, as is usual: that may be no port, or taken.
-		lines = append(lines, "cluster-enabled yes", fmt.Sprint("cluster-port ", r.bus), "cluster-node-timeout 1500",
-			"cluster-require-full-coverage no") // else one master that fails takes the others with it
+		lines = append(lines, "cluster-enabled yes", fmt.Sprint("cluster-port ", r.bus))
 	}
 	switch {
 	case r.opts.Unix:

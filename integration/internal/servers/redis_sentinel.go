@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 const sentinels = 3
@@ -24,6 +26,8 @@ type RedisSentinelOptions struct {
 	Users            []string // ACL rules of these
 	SentinelPassword string   // of the sentinels' default user
 	SentinelUsers    []string // ACL rules of the sentinels
+	Config           []string // more lines of the redis.conf of the master and its replicas
+	Server           Server   // as in RedisOptions
 }
 
 // RedisSentinel is a running master with replicas and three sentinels, two of which must agree that it has failed, after
@@ -45,12 +49,12 @@ func StartRedisSentinel(t testing.TB, opts *RedisSentinelOptions) *RedisSentinel
 	}
 	s := &RedisSentinel{t: t, name: "main"}
 	certs := sharedCerts(t, o.TLS || o.Mutual)
-	common := RedisOptions{certs: certs, TLS: o.TLS, Mutual: o.Mutual}
+	common := RedisOptions{certs: certs, TLS: o.TLS, Mutual: o.Mutual, Server: o.Server}
 	for i := range 1 + max(o.Replicas, 1) {
 		node := common
-		node.replicated, node.Password, node.Users = true, o.Password, o.Users
+		node.replicated, node.Password, node.Users, node.Config = true, o.Password, o.Users, slices.Clone(o.Config)
 		if i > 0 {
-			node.Config = []string{fmt.Sprint("replicaof 127.0.0.1 ", s.nodes[0].port)}
+			node.Config = append(node.Config, fmt.Sprint("replicaof 127.0.0.1 ", s.nodes[0].port))
 		}
 		s.nodes = append(s.nodes, StartRedis(t, &node))
 	}
@@ -68,7 +72,12 @@ func StartRedisSentinel(t testing.TB, opts *RedisSentinelOptions) *RedisSentinel
 	for range sentinels {
 		sentinel := common
 		sentinel.sentinel, sentinel.Password, sentinel.Users, sentinel.Config = true, o.SentinelPassword, o.SentinelUsers, monitor
-		s.sentinels = append(s.sentinels, StartRedis(t, &sentinel))
+		n := StartRedis(t, &sentinel)
+		s.sentinels = append(s.sentinels, n)
+		// They look around ten times as often as usual, so that tests need not wait long. A restart undoes that.
+		if err := n.admin.Do(context.Background(), "sentinel", "debug", "info-period", 1000, "publish-period", 200).Err(); err != nil {
+			t.Fatalf("SENTINEL DEBUG: %v", err)
+		}
 	}
 	s.Await()
 	return s
@@ -160,6 +169,15 @@ func (r *Redis) master(s *RedisSentinel) *Redis {
 	return s.nodes[i]
 }
 
+// Replicas are the servers that run and are not the master.
+func (s *RedisSentinel) Replicas() []*Redis {
+	master := s.Master()
+	return slices.DeleteFunc(slices.Clone(s.nodes), func(n *Redis) bool { return n == master || !n.Alive() })
+}
+
+// MasterName is the name under which the sentinels know the master.
+func (s *RedisSentinel) MasterName() string { return s.name }
+
 // Nodes are the first master and its replicas.
 func (s *RedisSentinel) Nodes() []*Redis { return s.nodes }
 
@@ -179,4 +197,17 @@ func (s *RedisSentinel) UserURL(user, password string, db int) string {
 	}
 	u.Path = "/" + s.name + "/" + strconv.Itoa(db)
 	return u.String()
+}
+
+// Options are those of a client. They leave the servers more time than a session store would.
+func (s *RedisSentinel) Options() *redis.FailoverOptions {
+	node := s.nodes[0].options()
+	o := &redis.FailoverOptions{
+		MasterName: s.name, Password: node.Password, TLSConfig: node.TLSConfig, SentinelPassword: s.sentinels[0].opts.Password,
+		ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true, PoolSize: 16,
+	}
+	for _, n := range s.sentinels {
+		o.SentinelAddrs = append(o.SentinelAddrs, n.Addr())
+	}
+	return o
 }

@@ -3,23 +3,7 @@ package servers
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
-	"time"
 )
-
-// askTime is how long a node may take to answer a question of these functions. One that is stopped never does.
-const askTime = time.Second
-
-// clusterID is the name of a node in its cluster.
-func (r *Redis) clusterID() string {
-	r.t.Helper()
-	id, err := r.admin.Do(context.Background(), "cluster", "myid").Text()
-	if err != nil {
-		r.t.Fatalf("CLUSTER MYID: %v", err)
-	}
-	return id
-}
 
 // Slot is the slot of a key that has no hash tag: its CRC16 (XMODEM), as the specification of Redis Cluster says.
 func Slot(key string) int {
@@ -37,51 +21,13 @@ func Slot(key string) int {
 	return int(crc) % clusterSlots
 }
 
-// Owner is the master that serves a slot, or nil while there is none that answers.
-func (c *RedisCluster) Owner(slot int) *Redis {
-	for _, n := range c.nodes {
-		if n.Alive() && n.owns(slot) {
-			return n
-		}
-	}
-	return nil
-}
-
-func (r *Redis) owns(slot int) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), askTime)
-	defer cancel()
-	nodes, err := r.admin.ClusterNodes(ctx).Result()
-	if err != nil {
-		return false
-	}
-	for line := range strings.Lines(nodes) {
-		fields := strings.Fields(line) // id, address, flags, master, ping, pong, epoch, link, slots...
-		if len(fields) < 8 || !strings.Contains(fields[2], "myself,master") {
-			continue
-		}
-		for _, text := range fields[8:] {
-			from, to := -1, -1
-			switch n, _ := fmt.Sscanf(text, "%d-%d", &from, &to); n {
-			case 1:
-				to = from
-				fallthrough
-			case 2:
-				if from <= slot && slot <= to {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
 // BeginMigration begins to move a slot: from then on from asks its clients to look at to for keys that it does not have.
 func (c *RedisCluster) BeginMigration(slot int, from, to *Redis) {
 	c.t.Helper()
 	ctx := context.Background()
 	if err := errors.Join(
-		to.admin.Do(ctx, "cluster", "setslot", slot, "importing", from.clusterID()).Err(),
-		from.admin.Do(ctx, "cluster", "setslot", slot, "migrating", to.clusterID()).Err(),
+		to.admin.Do(ctx, "cluster", "setslot", slot, "importing", from.id).Err(),
+		from.admin.Do(ctx, "cluster", "setslot", slot, "migrating", to.id).Err(),
 	); err != nil {
 		c.t.Fatalf("begin to move slot %d: %v", slot, err)
 	}
@@ -112,18 +58,22 @@ func (c *RedisCluster) MoveKeys(slot, limit int, from, to *Redis) int {
 	return len(keys)
 }
 
-// FinishMigration tells all nodes that a slot belongs to to, after all of its keys were moved.
+// FinishMigration tells all masters that a slot belongs to to, after all of its keys were moved.
 func (c *RedisCluster) FinishMigration(slot int, from, to *Redis) {
 	c.t.Helper()
-	id := to.clusterID()
+	c.finish(slot, from, to, c.Masters())
+}
+
+func (c *RedisCluster) finish(slot int, from, to *Redis, masters []*Redis) {
+	c.t.Helper()
 	order := []*Redis{to, from} // which becomes a replica if it was the last of its slots
-	for _, n := range c.nodes[:clusterMasters] {
+	for _, n := range masters {
 		if n != from && n != to {
 			order = append(order, n)
 		}
 	}
 	for _, n := range order {
-		if err := n.admin.Do(context.Background(), "cluster", "setslot", slot, "node", id).Err(); err != nil {
+		if err := n.admin.Do(context.Background(), "cluster", "setslot", slot, "node", to.id).Err(); err != nil {
 			c.t.Fatalf("finish to move slot %d: %v", slot, err)
 		}
 	}
@@ -132,8 +82,18 @@ func (c *RedisCluster) FinishMigration(slot int, from, to *Redis) {
 // MoveSlot moves a slot with all of its keys.
 func (c *RedisCluster) MoveSlot(slot int, from, to *Redis) {
 	c.t.Helper()
-	c.BeginMigration(slot, from, to)
-	for c.MoveKeys(slot, 100, from, to) > 0 {
+	c.MoveSlots(slot, slot, from, to)
+}
+
+// MoveSlots moves the slots first to last with all of their keys, one after the other. All masters must run, and stay
+// masters. It takes a few milliseconds for each slot.
+func (c *RedisCluster) MoveSlots(first, last int, from, to *Redis) {
+	c.t.Helper()
+	masters := c.Masters()
+	for slot := first; slot <= last; slot++ {
+		c.BeginMigration(slot, from, to)
+		for c.MoveKeys(slot, 100, from, to) > 0 {
+		}
+		c.finish(slot, from, to, masters)
 	}
-	c.FinishMigration(slot, from, to)
 }
