@@ -98,6 +98,7 @@ func testAll(t *testing.T) {
 		{"Kill", testKill},
 		{"ScriptFlush", testScriptFlush},
 		{"Suite", testSuite},
+		{"Servers", testServers},
 		{"ClusterHalfMigrated", testClusterHalfMigrated},
 		{"ClusterReshard", testClusterReshard},
 		{"ClusterFailover", testClusterFailover},
