@@ -35,8 +35,8 @@ func TestLockLimits(t *testing.T) {
 		{"default number", session.LockOptions{}, session.Exclusive, 32, 0, "32 " + many, false},
 		{"own number", session.LockOptions{MaxWaiters: 9}, session.Exclusive.MaxWaiters(2), 2, 0, "2 " + many, false},
 		{"own higher number", session.LockOptions{MaxWaiters: 2}, session.Exclusive.MaxWaiters(9), 2, hold, "", false},
-		{"none may wait", session.LockOptions{MaxWaiters: -1}, session.Exclusive, 0, 0, "0 " + many, false},
-		{"no waiting here", session.LockOptions{}, session.Exclusive.MaxWaiters(0), 0, 0, "0 " + many, false},
+		{"none may wait", session.LockOptions{MaxWaiters: -1}, session.Exclusive, 0, 0, waited, false},
+		{"no waiting here", session.LockOptions{}, session.Exclusive.MaxWaiters(0), 0, 0, waited, false},
 		{"short", session.LockOptions{MaxWait: time.Second}, session.Exclusive, 0, time.Second, waited, false},
 		{"own short", session.LockOptions{}, session.Exclusive.MaxWait(time.Second), 0, time.Second, waited, false},
 		{"own long", session.LockOptions{MaxWait: time.Second}, session.Exclusive.MaxWait(time.Minute), 0, hold, "", false},
@@ -108,6 +108,31 @@ func TestLockedAnswer(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 	})
+}
+
+// Who does not wait at all, for want of time or of company, is answered alike on the node of the holder and on others.
+func TestNoWaitIsTheSameOnAllNodes(t *testing.T) {
+	t.Parallel()
+	for name, mode := range map[string]session.Mode{"MaxWait": session.Exclusive.MaxWait(0), "MaxWaiters": session.Exclusive.MaxWaiters(0)} {
+		synctest.Test(t, func(t *testing.T) {
+			managers, v := nodes(t, 2, session.Options{Observer: session.Silent{}})
+			v.busy(time.Second)
+			for i, m := range managers {
+				if _, err := v.on(m).ask(t.Context(), mode, func(*session.Session) {}); !errors.Is(err, session.ErrLocked) {
+					t.Errorf("%s, node %d: got error %v, want %v", name, i, err, session.ErrLocked)
+				}
+				_, err := v.on(m).ask(t.Context(), mode.OrReadOnly(), func(s *session.Session) {
+					if s.Mode() != session.ReadOnly {
+						t.Errorf("%s, node %d: the mode is %v", name, i, s.Mode())
+					}
+				})
+				if err != nil {
+					t.Errorf("%s, node %d, OrReadOnly: %v", name, i, err)
+				}
+			}
+			time.Sleep(time.Second)
+		})
+	}
 }
 
 // A handler that has tried for the lock in vain can still show the session, whether or not something before it, such as a

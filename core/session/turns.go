@@ -48,7 +48,7 @@ func (t *turns) enter(ctx context.Context, id ID, me Holder, l lockLimits) error
 	if waiters >= l.waiters || l.wait <= 0 {
 		holder := own.holder
 		shard.mu.Unlock()
-		if l.wait <= 0 {
+		if l.wait <= 0 || l.waiters <= 0 {
 			return &LockedError{Holder: holder, Err: errWaited}
 		}
 		return &LockedError{Holder: holder, Err: errTooMany(waiters, l.waiters)}
