@@ -26,8 +26,7 @@ type visitor struct {
 
 	mu      sync.Mutex
 	errs    []error
-	failed  time.Time // the last time
-	worked  time.Time // likewise
+	worked  time.Time // the last time
 	slowest time.Duration
 	acked   int
 }
@@ -49,33 +48,48 @@ func drive(t testing.TB, s store, n int, want func(key string) bool) *traffic {
 
 func (tr *traffic) visit(v *visitor) {
 	var n ticks
-	rec := record(n.next(), "0")
-	must := func(op func() error) bool {
+	call := func(op func() error) error {
 		begin := time.Now()
 		err := op()
 		if errors.Is(err, session.ErrUnavailable) {
 			err = op()
 		}
 		v.note(begin, err)
-		return err == nil
+		return err
 	}
-	for !must(func() error { return tr.s.Write(tr.t.Context(), v.id, rec, session.Version{}) }) {
+	rec := record(n.next(), "0")
+	write := func(next session.Record, prev session.Version) error {
+		err := call(func() error { return tr.s.Write(tr.t.Context(), v.id, next, prev) })
+		if conflict, ok := errors.AsType[*session.ConflictError](err); ok { // a master died and had not passed on the last write
+			rec = conflict.Newest
+		}
+		return err
+	}
+	for write(rec, session.Version{}) != nil {
 		if tr.stopped() {
 			return
 		}
 	}
 	for i := 1; !tr.stopped(); i++ {
 		next := record(n.next(), strconv.Itoa(i))
-		for !must(func() error { return tr.s.Write(tr.t.Context(), v.id, next, rec.Version) }) {
+		err := write(next, rec.Version)
+		for errors.Is(err, session.ErrUnavailable) {
 			if tr.stopped() { // it is unknown whether it was stored
 				return
 			}
+			err = write(next, rec.Version)
+		}
+		if errors.Is(err, session.ErrNotFound) { // likewise, and it was the first one
+			err = write(next, session.Version{})
+		}
+		if err != nil {
+			continue
 		}
 		rec = next
 		v.mu.Lock()
 		v.acked = i
 		v.mu.Unlock()
-		must(func() error {
+		_ = call(func() error {
 			got, err := tr.s.Read(tr.t.Context(), v.id)
 			if err == nil && got.Version != rec.Version {
 				err = errors.New("read another version than was acknowledged last")
@@ -87,15 +101,18 @@ func (tr *traffic) visit(v *visitor) {
 
 func (v *visitor) note(begin time.Time, err error) {
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	now := time.Now()
 	v.slowest = max(v.slowest, now.Sub(begin))
 	if err != nil {
-		v.errs, v.failed = append(v.errs, err), now
-		time.Sleep(time.Millisecond)
-		return
+		v.errs = append(v.errs, err)
 	}
-	v.worked = now
+	if !errors.Is(err, session.ErrUnavailable) { // a refusal is an answer too
+		v.worked = now
+	}
+	v.mu.Unlock()
+	if err != nil {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func (tr *traffic) stopped() bool {
