@@ -163,7 +163,7 @@ func (c *RedisCluster) agrees(ctx context.Context, r *Redis) error {
 }
 
 // follows tells what is missing until r, if it is a replica, has all that its master has, and if it is a master, sends its
-// replicas each change at once. It sends them none in the second after they have their first copy.
+// replicas each change at once.
 func (r *Redis) follows(ctx context.Context) error {
 	info, err := r.admin.Info(ctx, "replication").Result()
 	if err != nil {

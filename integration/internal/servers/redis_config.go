@@ -13,7 +13,9 @@ import (
 func (r *Redis) config() string {
 	lines := []string{"loglevel warning", "dir " + r.dir, "protected-mode no"}
 	if !r.opts.sentinel {
-		lines = append(lines, `save ""`, "appendonly no", "repl-diskless-sync-delay 0")
+		lines = append(lines, `save ""`, "appendonly no",
+			// Through a file, which is removed: else a master sends nothing in the second after the first copy.
+			"repl-diskless-sync no", "rdb-del-sync-files yes")
 	}
 	if r.together() {
 		lines = append(lines, "bind 127.0.0.1")
