@@ -127,12 +127,8 @@ func (s *RedisSentinel) agree(ctx context.Context) error {
 			}
 		}
 		errs = append(errs, err)
-		var slaves int
-		if _, rest, ok := strings.Cut(info, "slaves="); ok {
-			_, _ = fmt.Sscanf(rest, "%d", &slaves)
-		}
-		if slaves < running-1 {
-			errs = append(errs, fmt.Errorf("a sentinel knows %d replicas of %d", slaves, running-1))
+		if known := n.replicas(ctx, s); known < running-1 {
+			errs = append(errs, fmt.Errorf("a sentinel knows %d good replicas of %d", known, running-1))
 		}
 		if n.master(s) != master {
 			errs = append(errs, errors.New("two sentinels have two masters"))
@@ -177,6 +173,19 @@ func (s *RedisSentinel) Replicas() []*Redis {
 
 // MasterName is the name under which the sentinels know the master.
 func (s *RedisSentinel) MasterName() string { return s.name }
+
+// replicas is how many replicas one sentinel would promote.
+func (r *Redis) replicas(ctx context.Context, s *RedisSentinel) int {
+	cmd := redis.NewMapStringStringSliceCmd(ctx, "sentinel", "replicas", s.name)
+	_ = r.admin.Process(ctx, cmd) // none
+	good := 0
+	for _, replica := range cmd.Val() {
+		if replica["flags"] == "slave" && replica["master-link-status"] == "ok" {
+			good++
+		}
+	}
+	return good
+}
 
 // Nodes are the first master and its replicas.
 func (s *RedisSentinel) Nodes() []*Redis { return s.nodes }
