@@ -22,7 +22,7 @@ const (
 // Proxy passes TCP connections on to a server and loses a reply on demand.
 type Proxy struct {
 	listener         net.Listener
-	target           string
+	target           atomic.Pointer[string]
 	lose             atomic.Int32
 	share            atomic.Int32 // of replies that are lost, in thousandths
 	lost             atomic.Int64
@@ -40,7 +40,8 @@ func StartProxy(t testing.TB, target string) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{listener: listener, target: target, conns: map[net.Conn]bool{}}
+	p := &Proxy{listener: listener, conns: map[net.Conn]bool{}}
+	p.Redirect(target)
 	p.accepts.Go(p.accept)
 	t.Cleanup(p.close)
 	return p
@@ -48,6 +49,9 @@ func StartProxy(t testing.TB, target string) *Proxy {
 
 // Addr is where the proxy listens.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// Redirect makes the proxy pass new connections on to another server, as a name does that moves.
+func (p *Proxy) Redirect(target string) { p.target.Store(&target) }
 
 // Lose makes the proxy lose the next thing that the server says on any connection.
 func (p *Proxy) Lose(how Loss) { p.lose.Store(int32(how)) }
@@ -67,7 +71,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return // closed
 		}
-		server, err := net.Dial("tcp", p.target)
+		server, err := net.Dial("tcp", *p.target.Load())
 		if err != nil || !p.add(client, server) {
 			_ = client.Close()
 			continue

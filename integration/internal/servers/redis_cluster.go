@@ -67,6 +67,12 @@ func StartRedisCluster(t testing.TB, opts *RedisClusterOptions) *RedisCluster {
 	return c
 }
 
+// StartClusterNode starts a node that is in no cluster.
+func StartClusterNode(t testing.TB) *Redis {
+	t.Helper()
+	return StartRedis(t, &RedisOptions{cluster: true})
+}
+
 // sharedCerts makes the certificates of servers that belong together, if wanted.
 func sharedCerts(t testing.TB, wanted bool) *Certs {
 	t.Helper()
