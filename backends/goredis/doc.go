@@ -70,9 +70,10 @@
 //
 //	ACL SETUSER web &nonstick:* +time +publish +subscribe
 //
-// With +info, Ping can tell that the server is too old, or evicts sessions. In a cluster the client must learn which nodes there are, and of sentinels which server is the master:
+// With +info, Ping can tell that the server is too old, or evicts sessions. In a cluster the client must learn which nodes
+// there are, and be served by the one that a session is moving to; of sentinels it must learn which server is the master:
 //
-//	ACL SETUSER web +cluster|slots
+//	ACL SETUSER web +cluster|slots +asking
 //	ACL SETUSER watch on >password &+switch-master &+slave-reconf-done +subscribe +ping
 //	  +sentinel|get-master-addr-by-name +sentinel|sentinels
 //

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// clusterPrivilege is what a client of a cluster needs besides, to learn which nodes there are.
-	clusterPrivilege = " +cluster|slots"
+	// clusterPrivilege is what a client of a cluster needs besides, to learn which nodes there are, and while slots move.
+	clusterPrivilege = " +cluster|slots +asking"
 	// sentinelPrivilege is what it needs of the sentinels.
 	sentinelPrivilege = "&+switch-master &+slave-reconf-done +subscribe +ping +sentinel|get-master-addr-by-name +sentinel|sentinels"
 )
