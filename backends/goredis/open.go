@@ -83,6 +83,7 @@ func newClient(c *redisstore.Config, backoff *redisstore.Backoff) redis.Universa
 		cluster := o.Cluster()
 		cluster.DisableRoutingPolicies = true // there are keys in all commands; else it would ask for a list of commands
 		cluster.ClusterStateReloadInterval = 10 * time.Second
+		cluster.NewClient = newNode
 		return redis.NewClusterClient(cluster)
 	case redisstore.Sentinel:
 		return redis.NewFailoverClient(o.Failover())

@@ -234,6 +234,9 @@ func (c *cluster) learn(ctx context.Context, s *server) error {
 	if err != nil {
 		return err
 	}
+	if len(ranges) == 0 { // the node was taken out of the cluster; others know better
+		return errors.New("the node has no cluster")
+	}
 	t, used := new(table), map[string]bool{}
 	for _, r := range ranges { // from, to, and then the master: host, port, ...
 		fields, err := redis.Values(r, nil)

@@ -101,6 +101,7 @@ func testAll(t *testing.T) {
 		{"Servers", testServers},
 		{"ClusterHalfMigrated", testClusterHalfMigrated},
 		{"ClusterReshard", testClusterReshard},
+		{"ClusterStranger", testClusterStranger},
 		{"ClusterFailover", testClusterFailover},
 		{"SentinelFailover", testSentinelFailover},
 		{"SentinelSwitch", testSentinelSwitch},

@@ -1,9 +1,12 @@
 package redis_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
 
@@ -57,6 +60,23 @@ func testClusterReshard(t *testing.T) {
 	time.Sleep(time.Second) // until clients have noticed that the node is of no use any more
 	drained, acked := tr.expectAll()
 	t.Logf("%d changes, the slowest call took %v while 2,000 slots moved, and %v until the node was empty", acked, slowest, drained)
+}
+
+// The URL still names a node that was taken out of the cluster, but goes on running. It knows of no slots, and must not be
+// believed.
+func testClusterStranger(t *testing.T) {
+	t.Parallel()
+	c, stranger := servers.StartRedisCluster(t, nil), servers.StartClusterNode(t)
+	rawURL := strings.Replace(c.URL(), "://", "://"+stranger.Addr()+",", 1)
+	for range 20 { // the nodes are asked in random order
+		s := open(t, rawURL)
+		must(t, "Ping", s.Ping(t.Context()))
+		must(t, "Close", s.Close())
+	}
+	only := open(t, strings.Replace(stranger.URL(), "://", "+cluster://", 1))
+	if err := only.Ping(t.Context()); !errors.Is(err, session.ErrUnavailable) {
+		t.Errorf("a node without slots: got error %v, want %v", err, session.ErrUnavailable)
+	}
 }
 
 // A master dies, or stops answering. Its sessions work again soon after a replica has taken over, and those of the other
