@@ -88,6 +88,7 @@ func testAll(t *testing.T) {
 		{"Misconfigured", testMisconfigured},
 		{"WrongPasswordUnderLoad", testWrongPasswordUnderLoad},
 		{"PasswordRotation", testPasswordRotation},
+		{"HostileReplies", testHostileReplies},
 		{"FullMemory", testFullMemory},
 		{"ReadOnlyServer", testReadOnlyServer},
 		{"Corrupt", testCorrupt},
