@@ -15,7 +15,7 @@ import (
 type router interface {
 	// do runs a command. Its reply is redigo's.
 	do(ctx context.Context, key string, args []any) (any, error)
-	// listen returns a connection to subscribe with.
+	// listen returns a connection to subscribe with, which Close interrupts.
 	listen(ctx context.Context) (redis.Conn, error)
 }
 
@@ -60,28 +60,18 @@ func (c conn) Listen(ctx context.Context, channel string, up func(), message fun
 	if err != nil {
 		return err
 	}
-	ctx, end := context.WithCancel(ctx)
+	defer own.Close()
+	defer context.AfterFunc(ctx, func() { _ = own.Close() })() // nothing else interrupts a receiver
 	sub := redis.PubSubConn{Conn: own}
 	var sending sync.Mutex
 	subscribe := func() { // an error of this one is one of the next receive
 		sending.Lock()
 		defer sending.Unlock()
-		if ctx.Err() == nil {
-			_ = sub.Subscribe(channel)
-		}
+		_ = sub.Subscribe(channel)
 	}
-	defer func() {
-		end()
-		sending.Lock()
-		defer sending.Unlock()
-		_ = sub.ReceiveContext(ctx) // which breaks a connection of a pool: it cannot be used for anything else
-		_ = own.Close()
-	}()
 	for subscribe(); ; {
 		test := time.AfterFunc(redisstore.QuietTime, subscribe)
-		waiting, stop := context.WithTimeout(ctx, 2*redisstore.QuietTime)
-		got := sub.ReceiveContext(waiting)
-		stop()
+		got := sub.ReceiveWithTimeout(2 * redisstore.QuietTime)
 		test.Stop()
 		switch got := got.(type) {
 		case redis.Subscription:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 const (
 	connLifetime = 5 * time.Minute // so that the address of a server that moved is looked up again
+	lifeJitter   = time.Minute     // by which some end earlier, lest all are made again at the same time
 	idleTest     = 30 * time.Second
 )
 
@@ -46,8 +48,18 @@ func (d *dialer) serverAt(name string, addr func(ctx context.Context) (string, e
 		},
 	}
 	pool := &redis.Pool{
-		DialContext: s.dial, MaxIdle: c.PoolSize, MaxConnLifetime: connLifetime,
-		TestOnBorrow: func(conn redis.Conn, used time.Time) error { return s.test(conn, used, c.Options.Prefix) },
+		MaxIdle: c.PoolSize, IdleTimeout: connLifetime,
+		DialContext: func(ctx context.Context) (redis.Conn, error) {
+			conn, err := s.dial(ctx)
+			if err != nil {
+				return nil, err
+			}
+			conn.(*link).until(ctx)
+			return conn, nil
+		},
+		TestOnBorrowContext: func(ctx context.Context, conn redis.Conn, used time.Time) error {
+			return s.test(ctx, conn.(*link), used, c.Options.Prefix)
+		},
 	}
 	s.pool, s.closePool = pool, pool.Close
 	return s
@@ -74,12 +86,19 @@ func (d *dialer) login(ctx context.Context, addr string, options ...redis.DialOp
 	if d.config.TLS != nil { // redigo's own handshake would not end with the context
 		connect = (&tls.Dialer{NetDialer: &net.Dialer{Timeout: d.config.DialTimeout}, Config: d.config.TLS}).DialContext
 	}
+	l := &link{retires: time.Now().Add(connLifetime - rand.N(lifeJitter))}
 	c, err := redis.DialContext(ctx, d.config.Network, addr, append(options,
-		redis.DialContextFunc(connect), redis.DialReadTimeout(d.config.ReadTimeout), redis.DialWriteTimeout(d.config.WriteTimeout))...)
+		redis.DialReadTimeout(d.config.ReadTimeout), redis.DialWriteTimeout(d.config.WriteTimeout),
+		redis.DialContextFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := connect(ctx, network, addr)
+			l.limits.Conn = conn
+			return &l.limits, err
+		}))...)
 	if err != nil {
 		return nil, translate(err)
 	}
-	return c, nil
+	l.ConnWithTimeout = c.(redis.ConnWithTimeout) // as package redis says of its own
+	return l, nil
 }
 
 // translate makes an error of redigo one that package redisstore understands.

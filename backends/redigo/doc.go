@@ -45,7 +45,8 @@
 // is noticed at the next of these timeouts.
 //
 // A connection that was idle for 30 seconds is tested before it is used, with one round trip; others are not. When one
-// connection turns out to be dead, all that were idle at that time are dropped.
+// connection turns out to be dead, or to lead to a server that has become a replica, all that were idle at that time are
+// dropped. None is used for longer than five minutes.
 //
 // # Clusters and sentinels
 //

@@ -3,8 +3,8 @@ package redigo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -22,14 +22,14 @@ type server struct {
 	addr        string
 	pool        Pool
 	closePool   func() error
-	dial        func(ctx context.Context) (redis.Conn, error) // nil for a pool that is not ours
+	dial        func(ctx context.Context) (redis.Conn, error) // nil for a pool that does not tell
 	readTimeout time.Duration                                 // of a call without a deadline, and the most of one with it
 	poolTimeout time.Duration
 
 	// places has one for each connection of a pool of ours. redigo's own limit would make a timer for each call, or none.
 	places chan struct{}
-	// broken is when a connection was found to have been ended by the other side, in nanoseconds since 1970. Those that
-	// were idle at that time are probably as dead, after a restart of the server say, and are not tried one by one.
+	// broken is when a connection was found to be of no use, in nanoseconds since 1970. Those that were idle at that time
+	// are probably as dead, after a restart of the server say, and are not tried one by one.
 	broken atomic.Int64
 	closed atomic.Bool
 }
@@ -40,12 +40,20 @@ func (s *server) do(ctx context.Context, _ string, args []any) (any, error) {
 }
 
 // call runs a command; asking tells a node of a cluster that it was named by an ASK.
-func (s *server) call(ctx context.Context, asking bool, args []any) (reply any, err error) {
+func (s *server) call(ctx context.Context, asking bool, args []any) (any, error) {
 	c, err := s.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer s.put(c)
+	reply, err := s.run(ctx, c, asking, args)
+	s.put(c)
+	if err != nil { // after put: c may be one of those to drop
+		return nil, s.failed(err)
+	}
+	return reply, nil
+}
+
+func (s *server) run(ctx context.Context, c redis.Conn, asking bool, args []any) (any, error) {
 	timeout := s.readTimeout
 	if end, ok := ctx.Deadline(); ok {
 		left := time.Until(end)
@@ -58,27 +66,23 @@ func (s *server) call(ctx context.Context, asking bool, args []any) (reply any, 
 	}
 	if asking {
 		if err := c.Send("ASKING"); err != nil {
-			return nil, s.failed(err)
+			return nil, err
 		}
 	}
-	reply, err = redis.DoWithTimeout(c, timeout, args[0].(string), args[1:]...)
-	if err != nil {
-		return nil, s.failed(err)
-	}
-	return reply, nil
+	return redis.DoWithTimeout(c, timeout, args[0].(string), args[1:]...)
 }
 
-// failed notes that connections are dead, if err says so.
+// failed notes that the connections that are idle are of no use, if err says so.
 func (s *server) failed(err error) error {
-	if err = translate(err); s.isBroken(err) {
+	if err = translate(err); isBroken(err) {
 		s.broken.Store(time.Now().UnixNano())
 	}
 	return err
 }
 
-func (s *server) isBroken(err error) bool {
-	if _, refused := errors.AsType[redisstore.ServerError](err); refused {
-		return false
+func isBroken(err error) bool {
+	if refused, ok := errors.AsType[redisstore.ServerError](err); ok { // it is a replica now, and its name may lead to another one
+		return strings.HasPrefix(string(refused), "READONLY")
 	}
 	timeout, ok := errors.AsType[net.Error](err)
 	return !ok || !timeout.Timeout()
@@ -91,6 +95,11 @@ func (s *server) get(ctx context.Context) (redis.Conn, error) {
 	}
 	if s.closed.Load() {
 		return nil, session.ErrClosed
+	}
+	if _, ok := ctx.Deadline(); !ok && s.places == nil { // a pool that waits would do so for ever
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.readTimeout)
+		defer cancel()
 	}
 	if err := s.enter(ctx); err != nil {
 		return nil, err
@@ -136,28 +145,32 @@ func (s *server) put(c redis.Conn) {
 	s.leave()
 }
 
-// test finds out whether a connection that was idle still works. Most were used a moment ago, and are taken to work. Those
+// test finds out whether an idle connection is good for a call. Most were used a moment ago, and are taken to work. Those
 // that were not are asked for a session that does not exist: that takes no permission that is not needed anyway.
-func (s *server) test(c redis.Conn, used time.Time, prefix string) error {
-	if used.UnixNano() <= s.broken.Load() {
-		return fmt.Errorf("another connection was found dead since %v", used)
-	}
-	if time.Since(used) < idleTest {
+func (s *server) test(ctx context.Context, l *link, used time.Time, prefix string) error {
+	l.until(ctx)
+	switch now := time.Now(); {
+	case used.UnixNano() <= s.broken.Load():
+		return errors.New("another one was found dead since")
+	case now.After(l.retires):
+		return errors.New("it is too old")
+	case now.Sub(used) < idleTest:
 		return nil
 	}
-	_, err := redis.DoWithTimeout(c, s.readTimeout, "HMGET", prefix+"test", "t", "r")
-	if _, refused := errors.AsType[redis.Error](err); refused { // such as MOVED: the server is there
+	_, err := redis.DoWithTimeout(l, s.readTimeout, "HMGET", prefix+"test", "t", "r")
+	if _, refused := errors.AsType[redis.Error](err); err == nil || refused { // such as MOVED: the server is there
 		return nil
 	}
+	s.broken.Store(time.Now().UnixNano()) // to test all the others, one by one, would take more time than a call has
 	return err
 }
 
 // listen implements router.
 func (s *server) listen(ctx context.Context) (redis.Conn, error) {
-	if s.dial == nil {
-		return s.get(ctx)
-	}
-	if s.closed.Load() {
+	switch {
+	case s.dial == nil:
+		return nil, errors.ErrUnsupported
+	case s.closed.Load():
 		return nil, session.ErrClosed
 	}
 	return s.dial(ctx)

@@ -43,24 +43,32 @@ type Store struct{ *redisstore.Store }
 // New returns a Store that uses the connections of pool, all to one server; nil opts mean the zero value. The pool stays
 // the caller's to close.
 //
-// The pool should wait when it has no connection left (Wait), since redigo otherwise fails at once, and its connections
-// should have been dialed with DialConnectTimeout and DialWriteTimeout, without which redigo may hang for ever. Answers are
-// waited for until the deadline of the call's context, or for a second if there is none.
+// The pool should wait when it has no connection left (Wait), since redigo otherwise fails at once; its connections should
+// have been dialed with DialConnectTimeout and DialWriteTimeout, without which redigo may hang for ever; and connections
+// that were idle for long should be tested (TestOnBorrow), or each fails once after a restart of the server. For an answer,
+// and for a connection of the pool, a call waits until the deadline of its context, or for a second if there is none.
 //
-// The first request that waits for a lock subscribes to a channel, with a connection of the pool that it keeps. Close
-// ends that, so close the Store also if the pool is yours.
+// The first request that waits for a lock subscribes to a channel, with a connection more that the pool's Dial function
+// makes; a pool that is no *redis.Pool has none, and its waiters poll. Close ends that, so close the Store also if the pool
+// is yours.
 func New(pool Pool, opts *Options) (*Store, error) {
 	if pool == nil {
 		return nil, errors.New("redigo: the pool is nil")
 	}
-	if p, ok := pool.(*redis.Pool); ok && (p == nil || p.Dial == nil && p.DialContext == nil) {
-		return nil, errors.New("redigo: the pool cannot dial: set DialContext")
+	s := &server{pool: pool, readTimeout: time.Second}
+	if p, ok := pool.(*redis.Pool); ok {
+		if p == nil || p.Dial == nil && p.DialContext == nil {
+			return nil, errors.New("redigo: the pool cannot dial: set DialContext")
+		}
+		if s.dial = p.DialContext; s.dial == nil {
+			s.dial = func(context.Context) (redis.Conn, error) { return p.Dial() }
+		}
 	}
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
-	return newStore(conn{&server{pool: pool, readTimeout: time.Second}}, true, o, nil)
+	return newStore(conn{s}, true, o, nil)
 }
 
 func newStore(c redisstore.Conn, counted bool, o Options, closeAll func() error) (*Store, error) {

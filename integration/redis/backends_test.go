@@ -31,8 +31,11 @@ func TestGoredis(t *testing.T) { testAll(t) }
 func TestRedigo(t *testing.T) { testAll(t) }
 
 // openURL opens a Store of the backend that the test is about.
-func openURL(t testing.TB, rawURL string) (store, error) {
-	if strings.HasPrefix(t.Name(), "TestRedigo") {
+func openURL(t testing.TB, rawURL string) (store, error) { return openFor(t.Name(), rawURL) }
+
+// openFor opens a Store for the test of a name.
+func openFor(test, rawURL string) (store, error) {
+	if strings.HasPrefix(test, "TestRedigo") {
 		return redigo.Open(rawURL)
 	}
 	return goredis.Open(rawURL)
@@ -96,7 +99,11 @@ func testAll(t *testing.T) {
 		{"TLSRefused", testTLSRefused},
 		{"Stall", testStall},
 		{"StallDeadline", testStallDeadline},
+		{"StallIdle", testStallIdle},
+		{"StallWithoutDeadline", testStallWithoutDeadline},
+		{"StallLarge", testStallLarge},
 		{"Kill", testKill},
+		{"Demoted", testDemoted},
 		{"ScriptFlush", testScriptFlush},
 		{"Suite", testSuite},
 		{"Servers", testServers},

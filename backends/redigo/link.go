@@ -1,0 +1,51 @@
+package redigo
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+// link is a connection of ours to a server. redigo bounds the reading of a call and knows nothing of its deadline, so that
+// one which also has to wait until it can write would end late.
+type link struct {
+	redis.ConnWithTimeout
+	limits  limits
+	retires time.Time
+}
+
+// until bounds the next call by the deadline of its context.
+func (l *link) until(ctx context.Context) { l.limits.end, _ = ctx.Deadline() }
+
+// DoWithTimeout implements redis.ConnWithTimeout.
+func (l *link) DoWithTimeout(timeout time.Duration, command string, args ...any) (reply any, err error) {
+	defer func() {
+		if recover() != nil { // redigo makes room for any length that is claimed by whoever is there
+			_ = l.Close()
+			err = errors.New("the answer claims to be larger than the memory")
+		}
+	}()
+	return l.ConnWithTimeout.DoWithTimeout(timeout, command, args...)
+}
+
+// limits is a network connection whose deadlines are no later than end, unless that is zero.
+type limits struct {
+	net.Conn
+	end time.Time
+}
+
+// SetReadDeadline implements net.Conn.
+func (l *limits) SetReadDeadline(t time.Time) error { return l.Conn.SetReadDeadline(l.limit(t)) }
+
+// SetWriteDeadline implements net.Conn.
+func (l *limits) SetWriteDeadline(t time.Time) error { return l.Conn.SetWriteDeadline(l.limit(t)) }
+
+func (l *limits) limit(t time.Time) time.Time {
+	if !l.end.IsZero() && (t.IsZero() || l.end.Before(t)) {
+		return l.end
+	}
+	return t
+}
