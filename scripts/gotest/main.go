@@ -87,7 +87,8 @@ func serial(m workspace.Module) []string {
 // goTest runs go test and feeds the report with its events.
 func (r run) goTest(rep *report) error {
 	fmt.Printf("in %s: go test %s\n", filepath.Base(r.dir), strings.Join(r.args, " "))
-	cmd := exec.Command("go", append([]string{"test", "-json"}, r.args...)...)
+	// The tests of one package on real servers take minutes, and on a busy machine more than the 10 of go test.
+	cmd := exec.Command("go", append([]string{"test", "-json", "-timeout=30m"}, r.args...)...)
 	cmd.Dir, cmd.Stderr = r.dir, os.Stderr
 	cmd.Env = append(os.Environ(), "GOWORK="+r.gowork)
 	pipe, err := cmd.StdoutPipe()
