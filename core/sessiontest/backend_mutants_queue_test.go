@@ -29,7 +29,8 @@ func lockQueueMutants() []mutantTest {
 				return m.full.Release(ctx, id, token)
 			}
 		}, fails: "lock-queue-full lock-queue-leave"},
-		{name: "waiters never die", spoil: func(m *mutant) { m.immortal() }, fails: "lock-queue-dead"},
+		{name: "waiters never die", spoil: func(m *mutant) { m.immortal() },
+			fails: "lock-handed? lock-queue? lock-queue-dead lock-queue-leave? lock-race?"}, // its own queue is not quite atomic
 		{name: "who does not wait has a place too", spoil: func(m *mutant) {
 			m.asking(func(ask *session.LockRequest) { ask.Wait = time.Hour })
 		}, fails: `lock-handed lock-overtake lock-queue-none lock-release lock-takeover lock-write-again
