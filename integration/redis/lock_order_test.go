@@ -153,8 +153,9 @@ func testUncleanPassesOn(t *testing.T) {
 	t.Parallel()
 	r := servers.StartRedis(t, nil)
 	s := open(t, r.URL())
-	for _, queued := range []bool{true, false} {
-		id, _ := stored(t, s)
+	for i := range 4 {
+		queued, write := i%2 == 0, i >= 2
+		id, prev := stored(t, s)
 		dead, a, b := request("dead", 0), request("a", time.Minute), request("b", time.Minute)
 		dead.Lease = 500 * time.Millisecond // long enough to queue behind it
 		hold(t, s, id, dead)
@@ -170,9 +171,13 @@ func testUncleanPassesOn(t *testing.T) {
 		if !queued {
 			release(t, s, id, b)
 		}
-		release(t, s, id, a)
+		if write {
+			must(t, "WriteRelease", s.WriteRelease(t.Context(), id, record(session.Version{2}, "written"), prev.Version, a.Token))
+		} else {
+			release(t, s, id, a)
+		}
 		if lock := hold(t, s, id, b); !lock.Unclean || lock.Holder.Path != "/dead" {
-			t.Errorf("queued %v: got %+v, want an unclean lock of /dead", queued, lock)
+			t.Errorf("queued %v, written %v: got %+v, want an unclean lock of /dead", queued, write, lock)
 		}
 	}
 }

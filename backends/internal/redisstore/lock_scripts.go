@@ -22,6 +22,9 @@ const (
 	// Who is handed the lock and has not asked since may be dead, and keeps it for a second; who was sent it, and whose node
 	// has heard, for three: it may have begun. HDEL comes before the message, as nobody must be told of a lock that a
 	// server which refuses writes does not store. (save writes q anew.)
+	//
+	// free releases the lock of a holder. If that one was to be told of a broken one before it and has not asked since, the
+	// next one is told: until then the lock is that of nobody, whose lease has ended.
 	lockLibrary = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -75,6 +78,14 @@ local function pass(was, queue, me)
       if call(l, w) then return l end
     end
   end
+end
+
+local function free(l, queue)
+  local was = nil
+  if l.unclean and not l.taken then
+    was, l.token, l.ends = l, string.rep('f', 32), now
+  end
+  return pass(was, queue, '') or was
 end
 
 local function save(l, queue, had)
@@ -139,7 +150,7 @@ if not applied then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   if h[2] then redis.call('HDEL', KEYS[1], 't') end
 end
-save(pass(nil, queue, ''), queue, h[4])
+save(free(l, queue), queue, h[4])
 return 1`
 
 	// extendScript takes the token and the lease. It begins with HDEL, which works when the memory is full.
@@ -159,11 +170,7 @@ if not h[1] and not h[2] then return 1 end
 local l, queue = parse(h[1]), waiters(h[2])
 redis.call('HDEL', KEYS[1], 'l', 'q')
 if l and l.token == ARGV[1] then
-  local was = nil
-  if l.unclean and not l.taken then
-    was, l.token, l.ends = l, string.rep('f', 32), now
-  end
-  l = pass(was, queue, '') or was
+  l = free(l, queue)
 else
   for i, w in ipairs(queue) do
     if w.token == ARGV[1] then table.remove(queue, i) break end
