@@ -18,7 +18,15 @@ import (
 // conn makes a redisstore.Conn of a client.
 type conn struct {
 	client  Client
+	cluster cluster             // the client, if it is one for a cluster
 	backoff *redisstore.Backoff // nil for a client that is not ours
+}
+
+// cluster is what *redis.ClusterClient has beyond Client.
+type cluster interface {
+	ForEachMaster(ctx context.Context, call func(ctx context.Context, client *redis.Client) error) error
+	MasterForKey(ctx context.Context, key string) (*redis.Client, error)
+	ReloadState(ctx context.Context)
 }
 
 // once is a command that go-redis does not repeat when the answer is lost, whatever the client's options say. The server
@@ -40,25 +48,16 @@ func (c conn) Do(ctx context.Context, keyAt int, args ...any) (any, error) {
 
 // process runs a command. go-redis by itself would ask a cluster once a minute which nodes there are.
 func (c conn) process(ctx context.Context, cmd redis.Cmder) {
-	call := func() error { return c.client.Process(ctx, cmd) }
-	if cluster, ok := c.client.(interface{ ReloadState(ctx context.Context) }); ok {
-		_ = redisstore.Retry(ctx, call, func() { cluster.ReloadState(ctx) })
+	if c.cluster == nil {
+		_ = c.client.Process(ctx, cmd)
 		return
 	}
-	_ = call()
+	call := func() error { return c.client.Process(ctx, cmd) }
+	_ = redisstore.Retry(ctx, call, func() { c.cluster.ReloadState(ctx) })
 }
 
 // shards is a conn to a cluster.
-type shards struct {
-	conn
-	cluster cluster
-}
-
-// cluster is what *redis.ClusterClient has beyond Client.
-type cluster interface {
-	ForEachMaster(ctx context.Context, call func(ctx context.Context, client *redis.Client) error) error
-	MasterForKey(ctx context.Context, key string) (*redis.Client, error)
-}
+type shards struct{ conn }
 
 // Masters implements redisstore.Sharded.
 func (s shards) Masters(ctx context.Context) (int, error) {

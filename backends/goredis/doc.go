@@ -95,8 +95,8 @@
 // redis.HasErrorPrefix(err, "OOM") tells that the memory is full. What only an operator can mend is
 // session.ErrMisconfigured too, with a hint: a wrong password, a missing permission, a certificate that is refused, a node
 // of a cluster under a URL for one server. After the server has refused the password or the certificate, a client made from
-// a URL tries once a second, and what needs a connection in between fails at once. A key that holds something else than a session is
-// session.ErrCorrupt. Errors hold no key, no payload and no credential.
+// a URL tries once a second, and what needs a connection in between fails at once. A key that holds something else than a
+// session is session.ErrCorrupt. Errors hold no key, no payload and no credential.
 //
 // go-redis itself logs connections that it could not make, by default to standard error; redis.SetLogger changes that.
 //

@@ -8,7 +8,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
-	"github.com/nonstick-go/nonstick/core/session"
 )
 
 const (
@@ -64,9 +63,11 @@ func New(client Client, opts *Options) (*Store, error) {
 
 func newStore(client Client, backoff *redisstore.Backoff, o Options, closeClient func() error) (*Store, error) {
 	_, single := client.(interface{ Options() *redis.Options })
-	var c redisstore.Conn = conn{client, backoff}
-	if all, ok := client.(cluster); ok {
-		c = shards{conn{client, backoff}, all}
+	all, _ := client.(cluster)
+	one := conn{client, all, backoff}
+	var c redisstore.Conn = one
+	if all != nil {
+		c = shards{one}
 	}
 	s, err := redisstore.New(c, single, redisstore.Options(o), closeClient)
 	if err != nil {
@@ -77,11 +78,7 @@ func newStore(client Client, backoff *redisstore.Backoff, o Options, closeClient
 
 // Open opens the Store of a URL, as session.Open does: for programs that import several backends for Redis.
 func Open(rawURL string) (*Store, error) {
-	var m session.Mux
-	for _, scheme := range redisstore.Schemes() {
-		m.Register(scheme, name, open)
-	}
-	h, err := m.Open(context.Background(), rawURL)
+	h, err := redisstore.Open(rawURL, name, open)
 	if err != nil {
 		return nil, err
 	}

@@ -23,29 +23,29 @@ const (
 	// maxRedirections is how often a command follows the cluster to another node: the specification of Redis Cluster asks
 	// for a limit, since nodes may disagree for a moment.
 	maxRedirections = 5
-	// lookTime is what one look around may take, and lookPause the time until the next.
-	lookTime  = time.Second
-	lookPause = 100 * time.Millisecond
+	// lookTime is what one look around may take.
+	lookTime = time.Second
 )
 
 // cluster is a Redis Cluster: a pool for each of its masters.
 type cluster struct {
 	dialer *dialer
+	*lookout
 
 	mu      sync.Mutex
 	servers map[string]*server // by address
 	closed  bool
 	table   atomic.Pointer[table] // nil until somebody has looked around
-	looking chan struct{}         // has one while somebody does
-	done    chan struct{}         // closed by close
-	tasks   sync.WaitGroup
+	first   chan struct{}         // has one while somebody does so for the first time
 }
 
 // table tells which server has a slot; nil if none has.
 type table [slots]*server
 
 func newCluster(d *dialer) *cluster {
-	return &cluster{dialer: d, servers: make(map[string]*server), looking: make(chan struct{}, 1), done: make(chan struct{})}
+	c := &cluster{dialer: d, servers: make(map[string]*server), first: make(chan struct{}, 1)}
+	c.lookout = newLookout(lookTime, func(ctx context.Context) { _ = c.ask(ctx) })
+	return c
 }
 
 // slot is that of a key without a hash tag, as prefixes hold no braces and ids neither: its CRC16 (XMODEM), as the
@@ -67,7 +67,7 @@ func (c *cluster) do(ctx context.Context, key string, args []any) (reply any, er
 	err = redisstore.Retry(ctx, func() (err error) {
 		reply, err = c.follow(ctx, n, args)
 		return err
-	}, c.lookAround)
+	}, c.around)
 	return reply, err
 }
 
@@ -83,6 +83,7 @@ func (c *cluster) follow(ctx context.Context, slot int, args []any) (reply any, 
 			return reply, nil
 		}
 		if errors.Is(err, session.ErrClosed) { // the node has just lost its last slot, or the Store is closed
+			asking = false
 			at, err = c.current(slot)
 			continue
 		}
@@ -95,7 +96,7 @@ func (c *cluster) follow(ctx context.Context, slot int, args []any) (reply any, 
 			return nil, err
 		}
 		if kind == "MOVED" {
-			c.lookAround()
+			c.around()
 		}
 		asking = kind == "ASK"
 		at, err = c.server(to)
@@ -127,7 +128,7 @@ func redirection(text, from string) (kind, to string, ok bool) {
 // owner is the server of a slot.
 func (c *cluster) owner(ctx context.Context, slot int) (*server, error) {
 	if c.table.Load() == nil {
-		if err := c.look(ctx); err != nil {
+		if err := c.begin(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -163,36 +164,11 @@ func (c *cluster) server(addr string) (*server, error) {
 	return s, nil
 }
 
-// lookAround asks in the background which servers have which slots, unless somebody does.
-func (c *cluster) lookAround() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// begin asks which servers have which slots, for the first time.
+func (c *cluster) begin(ctx context.Context) error {
 	select {
-	case c.looking <- struct{}{}:
-	default:
-		return
-	}
-	if c.closed {
-		<-c.looking
-		return
-	}
-	c.tasks.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), lookTime)
-		defer cancel()
-		_ = c.ask(ctx)
-		select { // those who ask in the meantime have not seen anything newer
-		case <-time.After(lookPause):
-		case <-c.done:
-		}
-		<-c.looking
-	})
-}
-
-// look asks which servers have which slots, for the first time.
-func (c *cluster) look(ctx context.Context) error {
-	select {
-	case c.looking <- struct{}{}:
-		defer func() { <-c.looking }()
+	case c.first <- struct{}{}:
+		defer func() { <-c.first }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -214,18 +190,17 @@ func (c *cluster) ask(ctx context.Context) error {
 	}
 	c.mu.Unlock()
 	rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
-	var errs []error
+	var err error
 	for _, addr := range addrs {
-		s, err := c.server(addr)
-		if err == nil {
+		var s *server
+		if s, err = c.server(addr); err == nil {
 			err = c.learn(ctx, s)
 		}
 		if err == nil || ctx.Err() != nil || errors.Is(err, session.ErrClosed) {
-			return err
+			break
 		}
-		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // learn makes the table of what a node says.
@@ -326,7 +301,7 @@ func (c *cluster) listen(ctx context.Context) (redis.Conn, error) {
 	}
 	own, err := at.listen(ctx)
 	if err != nil {
-		c.lookAround()
+		c.around()
 	}
 	return own, err
 }
@@ -336,12 +311,11 @@ func (c *cluster) close() error {
 	c.closed = true
 	servers := c.servers
 	c.servers = nil
-	close(c.done)
 	c.mu.Unlock()
 	var errs []error
 	for _, s := range servers {
 		errs = append(errs, s.close())
 	}
-	c.tasks.Wait()
+	c.lookout.close()
 	return errors.Join(errs...)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"strconv"
 	"time"
@@ -75,29 +74,41 @@ func (d *dialer) dial(ctx context.Context, addr string) (redis.Conn, error) {
 		d.backoff.Note(err)
 		return nil, err
 	}
-	c, err := d.login(ctx, addr, redis.DialUsername(d.config.User), redis.DialPassword(password), redis.DialDatabase(d.config.DB))
+	l, err := d.login(ctx, addr, d.config.User, password, d.config.DB)
 	d.backoff.Note(err)
-	return c, err
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
-// login makes a connection to any server.
-func (d *dialer) login(ctx context.Context, addr string, options ...redis.DialOption) (redis.Conn, error) {
+// login makes a connection to any server, and logs in if there is a password.
+func (d *dialer) login(ctx context.Context, addr, user, password string, db int) (*link, error) {
 	connect := (&net.Dialer{Timeout: d.config.DialTimeout}).DialContext
 	if d.config.TLS != nil { // redigo's own handshake would not end with the context
 		connect = (&tls.Dialer{NetDialer: &net.Dialer{Timeout: d.config.DialTimeout}, Config: d.config.TLS}).DialContext
 	}
-	l := &link{retires: time.Now().Add(connLifetime - rand.N(lifeJitter))}
-	c, err := redis.DialContext(ctx, d.config.Network, addr, append(options,
-		redis.DialReadTimeout(d.config.ReadTimeout), redis.DialWriteTimeout(d.config.WriteTimeout),
-		redis.DialContextFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := connect(ctx, network, addr)
-			l.limits.Conn = conn
-			return &l.limits, err
-		}))...)
+	conn, err := connect(ctx, d.config.Network, addr)
 	if err != nil {
+		return nil, err
+	}
+	l := newLink(conn, d.config.ReadTimeout, d.config.WriteTimeout)
+	l.until(ctx)
+	switch {
+	case password == "":
+	case user == "":
+		_, err = l.Do("AUTH", password)
+	default:
+		_, err = l.Do("AUTH", user, password)
+	}
+	if err == nil && db != 0 {
+		_, err = l.Do("SELECT", db)
+	}
+	if err != nil {
+		_ = l.Close()
 		return nil, translate(err)
 	}
-	l.ConnWithTimeout = c.(redis.ConnWithTimeout) // as package redis says of its own
+	l.limits.end = time.Time{}
 	return l, nil
 }
 

@@ -3,6 +3,7 @@ package redigo
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"time"
 
@@ -13,22 +14,44 @@ import (
 // one which also has to wait until it can write would end late.
 type link struct {
 	redis.ConnWithTimeout
-	limits  limits
-	retires time.Time
+	limits      limits
+	readTimeout time.Duration
+	retires     time.Time
+}
+
+func newLink(conn net.Conn, readTimeout, writeTimeout time.Duration) *link {
+	l := &link{readTimeout: readTimeout, retires: time.Now().Add(connLifetime - rand.N(lifeJitter))}
+	l.limits.Conn = conn
+	l.ConnWithTimeout = redis.NewConn(&l.limits, readTimeout, writeTimeout).(redis.ConnWithTimeout) // as package redis says
+	return l
 }
 
 // until bounds the next call by the deadline of its context.
 func (l *link) until(ctx context.Context) { l.limits.end, _ = ctx.Deadline() }
 
+// Do implements redis.Conn.
+func (l *link) Do(command string, args ...any) (reply any, err error) {
+	return l.DoWithTimeout(l.readTimeout, command, args...)
+}
+
 // DoWithTimeout implements redis.ConnWithTimeout.
 func (l *link) DoWithTimeout(timeout time.Duration, command string, args ...any) (reply any, err error) {
-	defer func() {
-		if recover() != nil { // redigo makes room for any length that is claimed by whoever is there
-			_ = l.Close()
-			err = errors.New("the answer claims to be larger than the memory")
-		}
-	}()
+	defer l.disbelieve(&err)
 	return l.ConnWithTimeout.DoWithTimeout(timeout, command, args...)
+}
+
+// ReceiveWithTimeout implements redis.ConnWithTimeout.
+func (l *link) ReceiveWithTimeout(timeout time.Duration) (reply any, err error) {
+	defer l.disbelieve(&err)
+	return l.ConnWithTimeout.ReceiveWithTimeout(timeout)
+}
+
+// disbelieve is deferred: redigo makes room for any length that is claimed by whoever is there, and panics if that cannot be.
+func (l *link) disbelieve(err *error) {
+	if recover() != nil {
+		_ = l.Close()
+		*err = errors.New("the answer claims to be larger than the memory")
+	}
 }
 
 // limits is a network connection whose deadlines are no later than end, unless that is zero.

@@ -16,24 +16,19 @@ import (
 // master is the server that sentinels name.
 type master struct {
 	*server
+	*lookout
 	dialer *dialer
 
 	mu        sync.Mutex
 	sentinels []string  // the one to ask first is the first
 	at        string    // where the master was last
 	asked     time.Time // when a sentinel said so
-
-	around struct {
-		sync.Mutex
-		looking, closed bool
-		tasks           sync.WaitGroup
-	}
-	done chan struct{} // closed by close
 }
 
 func newMaster(d *dialer) *master {
-	m := &master{dialer: d, sentinels: slices.Clone(d.config.Addrs), done: make(chan struct{})}
+	m := &master{dialer: d, sentinels: slices.Clone(d.config.Addrs)}
 	m.server = d.serverAt(d.config.Master, m.find)
+	m.lookout = newLookout(d.config.DialTimeout, func(ctx context.Context) { _, _ = m.find(ctx) })
 	return m
 }
 
@@ -42,7 +37,7 @@ func (m *master) do(ctx context.Context, _ string, args []any) (reply any, err e
 	err = redisstore.Retry(ctx, func() (err error) {
 		reply, err = m.call(ctx, false, args)
 		return err
-	}, m.lookAround)
+	}, m.around)
 	return reply, err
 }
 
@@ -65,43 +60,19 @@ func (m *master) find(ctx context.Context) (string, error) {
 	return at, nil
 }
 
-// lookAround asks the sentinels in the background whether the master is another one by now, unless somebody does.
-func (m *master) lookAround() {
-	m.around.Lock()
-	defer m.around.Unlock()
-	if m.around.looking || m.around.closed {
-		return
-	}
-	m.around.looking = true
-	m.around.tasks.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), m.dialer.config.DialTimeout)
-		defer cancel()
-		_, _ = m.find(ctx)
-		select {
-		case <-time.After(lookPause):
-		case <-m.done:
-		}
-		m.around.Lock()
-		defer m.around.Unlock()
-		m.around.looking = false
-	})
-}
-
 // ask asks one sentinel after the other. One that gives no answer is asked last the next time, as it may have taken all of
 // the time.
 func (m *master) ask(ctx context.Context) (at string, err error) {
-	var errs []error
 	for range m.sentinels {
 		if at, err = m.askOne(ctx, m.sentinels[0]); err == nil {
 			return at, nil
 		}
 		m.sentinels = append(m.sentinels[1:], m.sentinels[0])
-		errs = append(errs, err)
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return "", fmt.Errorf("no sentinel names the master: %w", errors.Join(errs...))
+	return "", fmt.Errorf("no sentinel names the master: %w", err)
 }
 
 func (m *master) askOne(ctx context.Context, sentinel string) (at string, err error) {
@@ -109,7 +80,7 @@ func (m *master) askOne(ctx context.Context, sentinel string) (at string, err er
 	if err := m.dialer.backoff.Blocked(); err != nil {
 		return "", err
 	}
-	c, err := m.dialer.login(ctx, sentinel, redis.DialUsername(config.SentinelUser), redis.DialPassword(config.SentinelPassword))
+	c, err := m.dialer.login(ctx, sentinel, config.SentinelUser, config.SentinelPassword, 0)
 	if err != nil {
 		return "", err
 	}
@@ -130,10 +101,6 @@ func (m *master) askOne(ctx context.Context, sentinel string) (at string, err er
 }
 
 func (m *master) close() error {
-	m.around.Lock()
-	m.around.closed = true
-	m.around.Unlock()
-	close(m.done)
-	m.around.tasks.Wait()
+	m.lookout.close()
 	return m.server.close()
 }

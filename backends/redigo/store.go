@@ -9,7 +9,6 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
-	"github.com/nonstick-go/nonstick/core/session"
 )
 
 const (
@@ -81,11 +80,7 @@ func newStore(c redisstore.Conn, counted bool, o Options, closeAll func() error)
 
 // Open opens the Store of a URL, as session.Open does: for programs that import several backends for Redis.
 func Open(rawURL string) (*Store, error) {
-	var m session.Mux
-	for _, scheme := range redisstore.Schemes() {
-		m.Register(scheme, name, open)
-	}
-	h, err := m.Open(context.Background(), rawURL)
+	h, err := redisstore.Open(rawURL, name, open)
 	if err != nil {
 		return nil, err
 	}

@@ -93,8 +93,8 @@ func (c *exchangeContext) Value(key any) any {
 // With Exclusive it is this request's alone: Get waits for others that have it so. ErrLocked says that the wait was in
 // vain (a *LockedError tells for whom), errors.ErrUnsupported that the store cannot lock. After ErrLocked every other try of
 // the request fails too, but it can still have the session in another mode. A request that has the session otherwise
-// already gets it locked and read anew: what it has seen before may have changed. Asking again for a session
-// that is locked already costs nothing.
+// already gets it locked and read anew: what it has seen before may have changed. Asking again for a session that is
+// locked already costs nothing.
 func Get(ctx context.Context, mode ...Mode) (*Session, error) {
 	x, _ := ctx.Value(exchangeKey{}).(*Exchange)
 	if x == nil {

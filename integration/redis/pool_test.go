@@ -92,14 +92,16 @@ func TestPoolStalls(t *testing.T) {
 func TestPoolBelievesNobody(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []string{"$999999999999999999\r\n", "*999999999999999999\r\n"} {
-		s, err := redigo.Open("redis://" + serve(t, func([]string) string { return answer }) + "?pool_size=1&pool_timeout=5s")
-		must(t, "Open", err)
-		for range 3 {
-			if _, err := s.Read(t.Context(), newID()); !errors.Is(err, session.ErrUnavailable) {
-				t.Errorf("got error %v, want %v", err, session.ErrUnavailable)
+		for _, at := range []string{"", ":secret@"} { // to a command, and to the login
+			s, err := redigo.Open("redis://" + at + serve(t, func([]string) string { return answer }) + "?pool_size=1&pool_timeout=5s")
+			must(t, "Open", err)
+			for range 3 {
+				if _, err := s.Read(t.Context(), newID()); !errors.Is(err, session.ErrUnavailable) {
+					t.Errorf("got error %v, want %v", err, session.ErrUnavailable)
+				}
 			}
+			must(t, "Close", s.Close())
 		}
-		must(t, "Close", s.Close())
 	}
 }
 

@@ -6,11 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	redigo "github.com/gomodule/redigo/redis"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/nonstick-go/nonstick/backends/goredis"
-	backend "github.com/nonstick-go/nonstick/backends/redigo"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/core/sessiontest"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
@@ -53,17 +51,10 @@ func testSuite(t *testing.T) {
 	}
 }
 
-// The suite on clients that the program has made: of both versions of the protocol, of a cluster, and on a pool of redigo.
+// The suite on clients of go-redis that the program has made: of both versions of the protocol, and of a cluster.
 func TestSuiteNew(t *testing.T) {
 	r, c := servers.StartRedis(t, nil), servers.StartRedisCluster(t, nil)
 	cluster := clusterClient(t, c)
-	pool := &redigo.Pool{
-		MaxActive: 16, MaxIdle: 16, Wait: true,
-		DialContext: func(ctx context.Context) (redigo.Conn, error) {
-			return redigo.DialContext(ctx, "tcp", r.Addr(), redigo.DialConnectTimeout(patience), redigo.DialWriteTimeout(patience))
-		},
-	}
-	t.Cleanup(func() { _ = pool.Close() })
 	client := func(protocol int) *redis.Client {
 		client := redis.NewClient(&redis.Options{Addr: r.Addr(), ContextTimeoutEnabled: true, MaxRetries: 3, Protocol: protocol})
 		t.Cleanup(func() { _ = client.Close() })
@@ -74,7 +65,6 @@ func TestSuiteNew(t *testing.T) {
 		"RESP2":   func() (session.Handler, error) { return goredis.New(resp2, nil) },
 		"RESP3":   func() (session.Handler, error) { return goredis.New(resp3, nil) },
 		"cluster": func() (session.Handler, error) { return goredis.New(cluster, nil) },
-		"pool":    func() (session.Handler, error) { return backend.New(pool, nil) },
 	} {
 		h := harness(t, r, r.URL(), defaultPrefix, 0, defaultMaxBytes)
 		h.Open = func(context.Context) (session.Handler, error) { return open() }
@@ -86,27 +76,6 @@ func TestSuiteNew(t *testing.T) {
 		t.Run(name, func(t *testing.T) { sessiontest.Run(t, h) })
 	}
 	expectAllExpire(t, r, defaultPrefix, 0)
-}
-
-// A Store on a pool of the program's own keeps one connection of it to listen, and gives it up when it is closed.
-func TestPoolIsGivenBack(t *testing.T) {
-	t.Parallel()
-	r := servers.StartRedis(t, nil)
-	pool := &redigo.Pool{Dial: func() (redigo.Conn, error) { return redigo.Dial("tcp", r.Addr()) }, MaxActive: 4, MaxIdle: 4, Wait: true}
-	defer pool.Close()
-	s, err := backend.New(pool, nil)
-	must(t, "New", err)
-	listening(t, s)
-	subscriptions(t, r.Admin(), 1)
-	must(t, "Close", s.Close())
-	subscriptions(t, r.Admin(), 0)
-	if n := pool.ActiveCount() - pool.IdleCount(); n != 0 {
-		t.Errorf("%d connections of the pool are still in use", n)
-	}
-	c := pool.Get()
-	defer c.Close()
-	_, err = c.Do("PING")
-	must(t, "PING on the pool", err)
 }
 
 // harness describes a Store at url, which is on r.

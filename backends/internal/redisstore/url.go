@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/core/storeurl"
 )
 
@@ -59,6 +61,15 @@ type Config struct {
 // Schemes are those of the URLs that ParseURL reads.
 func Schemes() []string {
 	return []string{"redis", "rediss", "redis+unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"}
+}
+
+// Open opens what a URL names with one backend, whatever others are registered.
+func Open(rawURL, name string, open session.Opener) (session.Handler, error) {
+	var m session.Mux
+	for _, scheme := range Schemes() {
+		m.Register(scheme, name, open)
+	}
+	return m.Open(context.Background(), rawURL)
 }
 
 // ParseURL reads a store URL. Its errors show no value of it.
