@@ -259,6 +259,11 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 
 // fetch reads a session, and locks it if it is to be exclusive.
 func (x *Exchange) fetch(s *Session, id ID, mode Mode) (rec Record, err error) {
+	if mode.kind() == ReadOnly {
+		if rec, ok := s.m.readReplica(&s.reading, id); ok {
+			return rec, nil
+		}
+	}
 	if mode.kind() != Exclusive {
 		return s.m.read(&s.reading, id)
 	}

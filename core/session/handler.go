@@ -63,6 +63,16 @@ type Toucher interface {
 	Touch(ctx context.Context, id ID, rec Record) error
 }
 
+// ReplicaReader is an optional capability of a Handler: to read from copies that may lag behind, in order to spare the
+// master. The Manager uses it for requests with ReadOnly, and for no others.
+type ReplicaReader interface {
+	// ReadReplica is Read from a copy that is at most as old as the Handler's documentation says. No error of it says
+	// anything about the session: the Manager then calls Read, and calls it too when the copy has ended or was renewed.
+	// So ReadReplica leaves enough of the time until the deadline of ctx. It is errors.ErrUnsupported where there are
+	// no copies.
+	ReadReplica(ctx context.Context, id ID) (Record, error)
+}
+
 // Pinger is an optional capability of a Handler: to prove that the store would serve a session now.
 //
 // Without it, the Manager's Ping reads a session that cannot exist.

@@ -17,7 +17,8 @@ import (
 // for net/http, or that of an adapter package. It is safe for concurrent use.
 type Manager struct {
 	store    Handler
-	locker   Locker // the store, if it can lock
+	locker   Locker        // the store, if it can lock
+	replicas ReplicaReader // the store, if it has any
 	o        Options
 	codec    Codec
 	carrier  carrier
@@ -51,6 +52,7 @@ func New(store Handler, options Options) (*Manager, error) {
 	}
 	m := &Manager{store: store, o: o, codec: o.Codec, carrier: newCarrier(&o), logKey: slices.Clone(o.LogKey), random: rand.Reader}
 	m.locker, _ = store.(Locker)
+	m.replicas, _ = store.(ReplicaReader)
 	var seed [40]byte
 	if _, err := io.ReadFull(rand.Reader, seed[:]); err != nil {
 		return nil, &Error{"new", err}

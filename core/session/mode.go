@@ -10,7 +10,7 @@ const (
 	// lays the changed keys over whatever other requests have stored meanwhile.
 	Optimistic Mode = iota
 	// ReadOnly is for requests that only look: changing the session is ErrReadOnly, and the commit writes nothing. It still
-	// keeps the session alive.
+	// keeps the session alive. A store with replicas may answer from one, a little later than others have written.
 	ReadOnly
 	// Exclusive is for code that must not run twice at once for one session, such as a payment or an import: the request
 	// waits until it is the only one, on all nodes, that has the session with Exclusive. Those who wait are served in

@@ -47,6 +47,20 @@ func (m *Manager) read(ctx context.Context, id ID) (rec Record, err error) {
 	return rec, err
 }
 
+// readReplica reads a session for somebody who only looks, if the store has copies. What is no living session there may be
+// one by now: nobody is logged out, or told that the store is away, because of a copy.
+func (m *Manager) readReplica(ctx context.Context, id ID) (rec Record, ok bool) {
+	if m.replicas == nil {
+		return rec, false
+	}
+	_ = m.do(func() (err error) {
+		rec, err = m.replicas.ReadReplica(ctx, id)
+		ok = err == nil
+		return nil
+	})
+	return rec, ok && rec.Successor.IsZero() && time.Now().Before(rec.Deadline()) && checkPayload(rec.Payload) == nil
+}
+
 func (m *Manager) write(ctx context.Context, id ID, rec Record, prev Version) (repeated bool, err error) {
 	return m.retry(ctx, func() error { return m.store.Write(ctx, id, rec, prev) })
 }

@@ -22,7 +22,7 @@ type Harness struct {
 
 	// Which optional capabilities the backend has. One that is declared and not found by type assertion (or that
 	// answers errors.ErrUnsupported) is a failure, and so is one that is found and not declared.
-	Toucher, Pinger, Locker, Closer bool
+	Toucher, ReplicaReader, Pinger, Locker, Closer bool
 
 	// MaxBytes is the size of the largest payload that the backend must take. Zero means 1 MiB.
 	MaxBytes int
@@ -102,6 +102,9 @@ func (s *suite) cases() []backendCase {
 		expiryCases(), destroyCases(), raceCases(), gcCases(s), contextCases(), errorCases(s))
 	if s.Toucher {
 		cases = append(cases, touchCases()...)
+	}
+	if s.ReplicaReader {
+		cases = append(cases, replicaCases()...)
 	}
 	if s.Locker {
 		cases = append(cases, lockCases(s)...)

@@ -1,6 +1,7 @@
 package sessiontest
 
 import (
+	"context"
 	"errors"
 	"io"
 
@@ -15,6 +16,7 @@ func capabilityCases(s *suite) []backendCase {
 				h := p.open()
 				_, closer := h.(io.Closer)
 				p.declared("Toucher", p.Toucher, !errors.Is(p.touch(p.ctx, h, p.id(), p.record("")), errors.ErrUnsupported))
+				p.declared("ReplicaReader", p.ReplicaReader, !errors.Is(p.replica(p.ctx, h, p.id()), errors.ErrUnsupported))
 				p.declared("Pinger", p.Pinger, !errors.Is(p.ping(h), errors.ErrUnsupported))
 				p.declared("Locker", p.Locker, !errors.Is(p.release(h), errors.ErrUnsupported))
 				p.declared("io.Closer", p.Closer, closer)
@@ -41,6 +43,15 @@ func (p *probe) declared(name string, want, got bool) {
 func (p *probe) release(h session.Handler) error {
 	if l, ok := h.(session.Locker); ok {
 		return l.Release(p.ctx, p.id(), session.LockToken{1})
+	}
+	return errors.ErrUnsupported
+}
+
+// replica calls ReadReplica for its error.
+func (p *probe) replica(ctx context.Context, h session.Handler, id session.ID) error {
+	if r, ok := h.(session.ReplicaReader); ok {
+		_, err := r.ReadReplica(ctx, id)
+		return err
 	}
 	return errors.ErrUnsupported
 }

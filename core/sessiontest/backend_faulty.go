@@ -24,6 +24,8 @@ const (
 	OpPing    Op = "ping"
 	OpClose   Op = "close"
 
+	OpReadReplica Op = "read-replica"
+
 	OpAcquire      Op = "acquire"
 	OpWriteRelease Op = "write-release"
 	OpExtend       Op = "extend"
@@ -127,6 +129,21 @@ func (f *Faulty) Touch(ctx context.Context, id session.ID, rec session.Record) e
 		}
 		return fmt.Errorf("touch: %w", errors.ErrUnsupported)
 	})
+}
+
+// ReadReplica implements session.ReplicaReader.
+func (f *Faulty) ReadReplica(ctx context.Context, id session.ID) (rec session.Record, err error) {
+	err = f.call(ctx, OpReadReplica, func() error {
+		if r, ok := f.inner.(session.ReplicaReader); ok {
+			rec, err = r.ReadReplica(ctx, id)
+			return err
+		}
+		return fmt.Errorf("read replica: %w", errors.ErrUnsupported)
+	})
+	if err != nil {
+		return session.Record{}, err
+	}
+	return rec, nil
 }
 
 // Ping implements session.Pinger.

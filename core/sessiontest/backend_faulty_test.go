@@ -159,8 +159,10 @@ func TestGate(t *testing.T) {
 func TestFaultyConforms(t *testing.T) {
 	t.Parallel()
 	sessiontest.Run(t, sessiontest.Harness{
-		Open:  func(context.Context) (session.Handler, error) { return sessiontest.NewFaulty(memstore.New(nil)), nil },
-		Local: true, Toucher: true, Pinger: true, Locker: true, Closer: true,
+		Open: func(context.Context) (session.Handler, error) {
+			return sessiontest.NewFaulty(copied{memstore.New(nil)}), nil
+		},
+		Local: true, Toucher: true, ReplicaReader: true, Pinger: true, Locker: true, Closer: true,
 	})
 }
 

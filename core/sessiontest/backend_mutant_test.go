@@ -47,6 +47,7 @@ type mutant struct {
 	destroy func(ctx context.Context, id session.ID) error
 	gc      func(ctx context.Context, limit int) (int, error)
 	touch   func(ctx context.Context, id session.ID, rec session.Record) error
+	replica func(ctx context.Context, id session.ID) (session.Record, error)
 	ping    func(ctx context.Context) error
 	close   func() error
 
@@ -59,6 +60,7 @@ type mutant struct {
 func newMutant(inner full, w *world, spoil func(*mutant)) *mutant {
 	m := &mutant{full: inner, world: w}
 	m.read, m.write, m.destroy, m.gc, m.touch, m.ping = inner.Read, inner.Write, inner.Destroy, inner.GC, inner.Touch, inner.Ping
+	m.replica = inner.Read
 	m.acquire, m.writeRelease, m.extend, m.release = inner.Acquire, inner.WriteRelease, inner.Extend, inner.Release
 	m.close = func() error { m.closed.Store(true); return nil }
 	spoil(m)
@@ -78,7 +80,7 @@ func (test mutantTest) harness() sessiontest.Harness {
 			return newMutant(shared, w, test.spoil), nil
 		},
 		Local:   test.local,
-		Toucher: true, Pinger: true, Locker: true, Closer: true,
+		Toucher: true, ReplicaReader: true, Pinger: true, Locker: true, Closer: true,
 		MaxBytes:    maxBytes,
 		TooLarge:    maxBytes + 1,
 		SelfExpires: test.selfExpires,
@@ -143,6 +145,13 @@ func (m *mutant) Ping(ctx context.Context) error {
 		return session.ErrClosed
 	}
 	return m.ping(ctx)
+}
+
+func (m *mutant) ReadReplica(ctx context.Context, id session.ID) (session.Record, error) {
+	if m.closed.Load() {
+		return session.Record{}, session.ErrClosed
+	}
+	return m.replica(ctx, id)
 }
 
 func (m *mutant) Close() error { return m.close() }

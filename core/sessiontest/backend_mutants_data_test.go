@@ -100,7 +100,7 @@ func dataMutants() []mutantTest {
 		}, fails: "alias-conflict"},
 		{name: "ids are cut", spoil: func(m *mutant) {
 			m.rename(func(id session.ID) session.ID { clear(id[24:]); return id })
-		}, fails: "similar-ids"},
+		}, fails: "replica-error replica-follows replica-forgets replica-other similar-ids"},
 		{name: "ids end at a NUL", spoil: func(m *mutant) {
 			m.rename(func(id session.ID) session.ID {
 				if [3]byte(id[:3]) == [3]byte{} {

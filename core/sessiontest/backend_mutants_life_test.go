@@ -20,14 +20,15 @@ func lifeMutants() []mutantTest {
 		}, fails: "write-past"},
 		{name: "deadline is ignored", spoil: func(m *mutant) {
 			m.showing(func(_ session.ID, rec *session.Record) { rec.TTL, rec.Expires = 1000*time.Hour, time.Time{} })
-		}, local: true, fails: `change-deadline change-expired expires-absolute expires-idle expires-seen-before gc-frees gc-limit
-			gc-twice lock-expired touch-expired touch-expires write-past`},
+		}, local: true, fails: `change-deadline change-expired expires-absolute expires-idle
+			expires-seen-before gc-frees gc-limit gc-twice lock-expired replica-error replica-follows replica-forgets
+			replica-other touch-expired touch-expires write-past`},
 		{name: "Expires is ignored", spoil: func(m *mutant) {
 			m.showing(func(_ session.ID, rec *session.Record) { rec.Expires = time.Time{} })
 		}, fails: "expires-absolute touch-expires write-past"},
 		{name: "TTL counts from the write", spoil: func(m *mutant) {
 			m.showing(func(_ session.ID, rec *session.Record) { rec.Seen = time.Now() })
-		}, fails: "expires-seen-before write-past"},
+		}, fails: "expires-seen-before replica-follows write-past"},
 		{name: "TTL has seconds", spoil: func(m *mutant) {
 			m.showing(func(_ session.ID, rec *session.Record) { rec.TTL = (rec.TTL + time.Second - 1).Truncate(time.Second) })
 		}, local: true, fails: `change-deadline change-expired expires-idle expires-seen-before gc-frees gc-limit gc-twice
@@ -45,7 +46,7 @@ func lifeMutants() []mutantTest {
 					rec.Seen, rec.TTL = first.(session.Record).Seen, first.(session.Record).TTL
 				}
 			})
-		}, fails: "change-deadline gc-frees gc-live lock-expired touch-deadline write-past"},
+		}, fails: "change-deadline gc-frees gc-live lock-expired replica-follows touch-deadline write-past"},
 		{name: "reading keeps alive", spoil: func(m *mutant) {
 			m.showing(func(session.ID, *session.Record) {})
 			shown := m.read
@@ -114,13 +115,13 @@ func lifeMutants() []mutantTest {
 				}
 				return err
 			}
-		}, fails: "lock-plain retry-create touch touch-deadline touch-earlier touch-race"},
+		}, fails: "lock-plain replica-follows retry-create touch touch-deadline touch-earlier touch-race"},
 		{name: "touch does nothing", spoil: func(m *mutant) {
 			m.touch = func(ctx context.Context, id session.ID, _ session.Record) error {
 				_, err := m.full.Read(ctx, id)
 				return err
 			}
-		}, fails: "lock-plain retry-create touch touch-deadline touch-earlier"},
+		}, fails: "lock-plain replica-follows retry-create touch touch-deadline touch-earlier"},
 		{name: "touch reads then writes", spoil: func(m *mutant) {
 			m.touch = func(ctx context.Context, id session.ID, rec session.Record) error {
 				cur, err := m.full.Read(ctx, id)
@@ -140,8 +141,8 @@ func lifeMutants() []mutantTest {
 		}, fails: "touch-race"},
 		{name: "destroy does nothing", spoil: func(m *mutant) {
 			m.destroy = func(ctx context.Context, _ session.ID) error { return m.full.Ping(ctx) }
-		}, fails: `corrupt destroy destroy-late-write lock-absent lock-corrupt lock-destroy many-sessions race-destroy
-			touch-absent`},
+		}, fails: `corrupt destroy destroy-late-write lock-absent lock-corrupt lock-destroy
+			many-sessions race-destroy replica-forgets touch-absent`},
 		{name: "destroy comes later", spoil: func(m *mutant) {
 			m.destroy = func(ctx context.Context, id session.ID) error {
 				later := context.WithoutCancel(ctx)

@@ -152,8 +152,9 @@ func serviceMutants() []mutantTest {
 		}, fails: "errors-secret"},
 		{name: "touch is unsupported", spoil: func(m *mutant) {
 			m.touch = func(context.Context, session.ID, session.Record) error { return errors.ErrUnsupported }
-		}, fails: `capabilities close-busy context-ended lock-plain race-destroy retry-create touch touch-absent
-			touch-deadline touch-earlier touch-expired touch-expires touch-other-version touch-race unavailable`},
+		}, fails: `capabilities close-busy context-ended lock-plain race-destroy replica-follows
+			retry-create touch touch-absent touch-deadline touch-earlier touch-expired touch-expires
+			touch-other-version touch-race unavailable`},
 		{name: "ping is unsupported", spoil: func(m *mutant) {
 			m.ping = func(context.Context) error { return errors.ErrUnsupported }
 		}, fails: "capabilities close-busy context-ended ping unavailable"},
@@ -166,7 +167,7 @@ func serviceMutants() []mutantTest {
 		{name: "empty payload panics", spoil: func(m *mutant) {
 			m.stores(func(rec *session.Record) { _ = rec.Payload[0] })
 		}, fails: "change payload-empty round-trip"},
-		{name: "close does nothing", spoil: func(m *mutant) { m.close = func() error { return nil } }, fails: "close close-busy"},
+		{name: "close does nothing", spoil: func(m *mutant) { m.close = func() error { return nil } }, fails: "close close-busy replica-error"},
 		{name: "second close is an error", spoil: func(m *mutant) {
 			m.close = func() error {
 				if m.closed.Swap(true) {
@@ -184,6 +185,6 @@ func serviceMutants() []mutantTest {
 				}
 				return err
 			})
-		}, fails: "close close-busy"},
+		}, fails: "close close-busy replica-error"},
 	}
 }

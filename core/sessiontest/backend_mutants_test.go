@@ -18,8 +18,8 @@ import (
 func TestMutants(t *testing.T) {
 	t.Parallel()
 	unseen := allCases(t)
-	for _, test := range slices.Concat(writeMutants(), dataMutants(), lifeMutants(), gcMutants(), serviceMutants(), lockMutants(), lockWriteMutants(), lockQueueMutants(),
-		lockLeaseMutants()) {
+	for _, test := range slices.Concat(writeMutants(), dataMutants(), lifeMutants(), gcMutants(), serviceMutants(), replicaMutants(),
+		lockMutants(), lockWriteMutants(), lockQueueMutants(), lockLeaseMutants()) {
 		want, perhaps := expected(test.fails)
 		unseen = slices.DeleteFunc(unseen, func(name string) bool { return slices.Contains(want, name) })
 		t.Run(strings.ReplaceAll(test.name, " ", "-"), func(t *testing.T) {

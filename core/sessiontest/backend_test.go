@@ -11,10 +11,17 @@ import (
 	"github.com/nonstick-go/nonstick/core/sessiontest"
 )
 
+// copied is a store with a replica that does not lag.
+type copied struct{ *memstore.Store }
+
+func (c copied) ReadReplica(ctx context.Context, id session.ID) (session.Record, error) {
+	return c.Read(ctx, id)
+}
+
 // TestCapabilities compares what a harness declares with what a Handler has.
 func TestCapabilities(t *testing.T) {
 	t.Parallel()
-	whole := func() session.Handler { return memstore.New(nil) }
+	whole := func() session.Handler { return copied{memstore.New(nil)} }
 	bare := func() session.Handler { return struct{ session.Handler }{memstore.New(nil)} }
 	hollow := func() session.Handler { return sessiontest.NewFaulty(bare()) } // its methods answer ErrUnsupported
 	for _, test := range []struct {
@@ -24,9 +31,9 @@ func TestCapabilities(t *testing.T) {
 		want     []string // parts of the text of case "capabilities"
 	}{
 		{"declared and there", whole, true, nil},
-		{"declared and lost", bare, true, []string{"declares Toucher", "declares Pinger", "declares Locker", "declares io.Closer"}},
-		{"declared and unsupported", hollow, true, []string{"declares Toucher", "declares Pinger", "declares Locker"}},
-		{"there and not declared", whole, false, []string{"has Toucher", "has Pinger", "has Locker", "has io.Closer"}},
+		{"declared and lost", bare, true, []string{"declares Toucher", "declares ReplicaReader", "declares Pinger", "declares Locker", "declares io.Closer"}},
+		{"declared and unsupported", hollow, true, []string{"declares Toucher", "declares ReplicaReader", "declares Pinger", "declares Locker"}},
+		{"there and not declared", whole, false, []string{"has Toucher", "has ReplicaReader", "has Pinger", "has Locker", "has io.Closer"}},
 		{"neither declared nor there", bare, false, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -34,7 +41,7 @@ func TestCapabilities(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				failures := sessiontest.Failures(t.Context(), sessiontest.Harness{
 					Open:  func(context.Context) (session.Handler, error) { return test.open(), nil },
-					Local: true, Toucher: test.declared, Pinger: test.declared, Locker: test.declared, Closer: test.declared,
+					Local: true, Toucher: test.declared, ReplicaReader: test.declared, Pinger: test.declared, Locker: test.declared, Closer: test.declared,
 				})
 				var got string
 				for _, f := range failures {
