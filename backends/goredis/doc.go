@@ -31,6 +31,9 @@
 //	db                redis+unix: the number of the database
 //	sentinel_user     redis+sentinel: the user of the sentinels themselves
 //	sentinel_password redis+sentinel: and the password, if they want one
+//	replicas          read from replicas (see below): true; of one server, their hosts with commas between
+//	wait              how many replicas must have what creates or ends a session; default 0
+//	wait_timeout      for how long to wait for them; default 100ms
 //
 // Open makes no connection, so a program starts while Redis is away. Use Ping to find out: it does with a session what
 // requests do, in a cluster on each master, and so proves reads, writes, scripts and permissions.
@@ -77,6 +80,8 @@
 //	ACL SETUSER watch on >password &+switch-master &+slave-reconf-done +subscribe +ping
 //	  +sentinel|get-master-addr-by-name +sentinel|sentinels
 //
+// With replicas=true that is +readonly in a cluster, and +sentinel|replicas of sentinels, more; with wait, +wait.
+//
 // # Clusters and failover
 //
 // In a cluster a session is on one master, whatever moves: redirections are followed within the deadline of a call, and a
@@ -87,6 +92,20 @@
 // A master may acknowledge a change and die before its replicas have it: such a change is lost, with Redis. A managed
 // cluster with a configuration endpoint, TLS and a password, such as ElastiCache in cluster mode, takes the URL
 // rediss+cluster://:password@the.configuration.endpoint:6379.
+//
+// # Replicas
+//
+// With replicas, requests that have their session with session.ReadOnly read it from a replica. Others never do, and where
+// the replica has no living session, or no answer, the master is asked: nobody is logged out because of a replica, or
+// waits for one for more than half of the time. What a replica says is at most two seconds old, and usually a millisecond.
+// Within that, such a request may not see what the same visitor has just done, a logout included; there is no trace of it in
+// the cookie, which would have to change with every write. A replica that has lost its master would answer for ever, so each
+// Store that reads replicas writes a session to each master once a second, and believes the replicas that have it.
+//
+// With wait, whatever creates, renews or destroys a session (so login and logout) also waits, with WAIT, until so many
+// replicas have it, which costs a second round trip. If they do not in time it is session.ErrUnavailable, although the
+// master has done it: a logout is then not confirmed rather than undone by a failover. It narrows that window and does not
+// close it, as the documentation of WAIT says.
 //
 // # Errors
 //

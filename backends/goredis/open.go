@@ -28,17 +28,18 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 		return nil, err
 	}
 	var backoff redisstore.Backoff
-	client := newClient(c, &backoff)
+	client := newClient(c, &backoff, false)
 	s, err := newStore(client, &backoff, Options(c.Options), client.Close)
 	if err != nil {
 		_ = client.Close()
 		return nil, err
 	}
+	s.useReplicas(c)
 	return s, nil
 }
 
-// newClient makes the client that a URL describes. It makes no connection yet.
-func newClient(c *redisstore.Config, backoff *redisstore.Backoff) redis.UniversalClient {
+// newClient makes the client that a URL describes, or one to read from a node of a cluster. It makes no connection yet.
+func newClient(c *redisstore.Config, backoff *redisstore.Backoff, readOnly bool) redis.UniversalClient {
 	dial := redis.NewDialer(&redis.Options{DialTimeout: c.DialTimeout, TLSConfig: c.TLS})
 	o := &redis.UniversalOptions{
 		Addrs:                 c.Addrs,
@@ -70,8 +71,11 @@ func newClient(c *redisstore.Config, backoff *redisstore.Backoff) redis.Universa
 			}
 			return dial(ctx, network, addr)
 		},
-		OnConnect: func(context.Context, *redis.Conn) error {
+		OnConnect: func(ctx context.Context, conn *redis.Conn) error {
 			backoff.Note(nil)
+			if readOnly {
+				return conn.ReadOnly(ctx).Err()
+			}
 			return nil
 		},
 		MasterName:       c.Master,

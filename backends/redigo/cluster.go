@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +17,6 @@ import (
 )
 
 const (
-	slots = 16384
 	// maxRedirections is how often a command follows the cluster to another node: the specification of Redis Cluster asks
 	// for a limit, since nodes may disagree for a moment.
 	maxRedirections = 5
@@ -40,7 +37,7 @@ type cluster struct {
 }
 
 // table tells which server has a slot; nil if none has.
-type table [slots]*server
+type table [redisstore.Slots]*server
 
 func newCluster(d *dialer) *cluster {
 	c := &cluster{dialer: d, servers: make(map[string]*server), first: make(chan struct{}, 1)}
@@ -48,42 +45,28 @@ func newCluster(d *dialer) *cluster {
 	return c
 }
 
-// slot is that of a key without a hash tag, as prefixes hold no braces and ids neither: its CRC16 (XMODEM), as the
-// specification of Redis Cluster says.
-func slot(key string) int {
-	var crc uint16
-	for i := range len(key) {
-		crc ^= uint16(key[i]) << 8
-		for range 8 {
-			crc = crc<<1 ^ crc>>15*0x1021
-		}
-	}
-	return int(crc % slots)
-}
-
 // do implements router.
-func (c *cluster) do(ctx context.Context, key string, args []any) (reply any, err error) {
-	n := slot(key)
+func (c *cluster) do(ctx context.Context, key string, r request) (reply any, err error) {
+	n := redisstore.Slot(key)
 	err = redisstore.Retry(ctx, func() (err error) {
-		reply, err = c.follow(ctx, n, args)
+		reply, err = c.follow(ctx, n, r)
 		return err
 	}, c.around)
 	return reply, err
 }
 
 // follow runs a command on the server of a slot, or where that one sends it.
-func (c *cluster) follow(ctx context.Context, slot int, args []any) (reply any, err error) {
+func (c *cluster) follow(ctx context.Context, slot int, r request) (reply any, err error) {
 	at, err := c.owner(ctx, slot)
-	asking := false
 	for range maxRedirections {
 		if err != nil {
 			return nil, err
 		}
-		if reply, err = at.call(ctx, asking, args); err == nil {
+		if reply, err = at.call(ctx, r); err == nil {
 			return reply, nil
 		}
 		if errors.Is(err, session.ErrClosed) { // the node has just lost its last slot, or the Store is closed
-			asking = false
+			r.asking = false
 			at, err = c.current(slot)
 			continue
 		}
@@ -91,38 +74,17 @@ func (c *cluster) follow(ctx context.Context, slot int, args []any) (reply any, 
 		if !ok {
 			return nil, err
 		}
-		kind, to, ok := redirection(string(refused), at.addr)
+		kind, to, ok := redisstore.Redirection(string(refused), at.addr)
 		if !ok {
 			return nil, err
 		}
 		if kind == "MOVED" {
 			c.around()
 		}
-		asking = kind == "ASK"
+		r.asking = kind == "ASK"
 		at, err = c.server(to)
 	}
 	return nil, fmt.Errorf("sent from node to node %d times", maxRedirections)
-}
-
-// redirection reads an error such as "MOVED 3999 127.0.0.1:6381". A node that does not know its own address leaves it out.
-func redirection(text, from string) (kind, to string, ok bool) {
-	fields := strings.Fields(text)
-	if len(fields) != 3 || fields[0] != "MOVED" && fields[0] != "ASK" {
-		return "", "", false
-	}
-	to = fields[2]
-	if strings.LastIndex(to, ":") == 0 {
-		to = from[:strings.LastIndex(from, ":")] + to
-	}
-	colon := strings.LastIndex(to, ":")
-	if colon < 0 {
-		return "", "", false
-	}
-	port, err := strconv.ParseUint(to[colon+1:], 10, 16)
-	if err != nil {
-		return "", "", false
-	}
-	return fields[0], hostPort(strings.Trim(to[:colon], "[]"), int64(port)), true
 }
 
 // owner is the server of a slot.
@@ -205,41 +167,22 @@ func (c *cluster) ask(ctx context.Context) error {
 
 // learn makes the table of what a node says.
 func (c *cluster) learn(ctx context.Context, s *server) error {
-	ranges, err := redis.Values(s.call(ctx, false, []any{"CLUSTER", "SLOTS"}))
+	reply, err := s.call(ctx, request{args: []any{"CLUSTER", "SLOTS"}})
 	if err != nil {
 		return err
 	}
-	if len(ranges) == 0 { // the node was taken out of the cluster; others know better
-		return errors.New("the node has no cluster")
+	ranges, err := redisstore.ParseSlots(asStrings(reply), s.addr)
+	if err != nil {
+		return err
 	}
 	t, used := new(table), map[string]bool{}
-	for _, r := range ranges { // from, to, and then the master: host, port, ...
-		fields, err := redis.Values(r, nil)
-		if err != nil || len(fields) < 3 {
-			return errNoSlots()
-		}
-		var from, to, port int64
-		var host string
-		var node []any
-		if _, err := redis.Scan(fields, &from, &to, &node); err != nil || len(node) < 2 || from < 0 || to >= slots {
-			return errNoSlots()
-		}
-		if node[0] == nil {
-			node[0] = []byte{}
-		}
-		if _, err := redis.Scan(node, &host, &port); err != nil {
-			return errNoSlots()
-		}
-		addr := hostPort(host, port)
-		if host == "" || host == "?" { // the node does not know its own name, but we do
-			addr = s.addr[:strings.LastIndex(s.addr, ":")] + ":" + strconv.FormatInt(port, 10)
-		}
-		master, err := c.server(addr)
+	for _, r := range ranges {
+		master, err := c.server(r.Nodes[0])
 		if err != nil {
 			return err
 		}
-		used[addr] = true
-		for n := from; n <= to; n++ {
+		used[r.Nodes[0]] = true
+		for n := r.From; n <= r.To; n++ {
 			t[n] = master
 		}
 	}
@@ -247,8 +190,6 @@ func (c *cluster) learn(ctx context.Context, s *server) error {
 	c.forget(used)
 	return nil
 }
-
-func errNoSlots() error { return errors.New("CLUSTER SLOTS gave an answer that is none") }
 
 // forget closes the pools of nodes that have no slots any more, but for those that the URL names.
 func (c *cluster) forget(used map[string]bool) {
@@ -284,7 +225,7 @@ func (s shards) Masters(ctx context.Context) (int, error) {
 
 // MasterOf implements redisstore.Sharded.
 func (s shards) MasterOf(ctx context.Context, key string) (string, error) {
-	master, err := s.all.owner(ctx, slot(key))
+	master, err := s.all.owner(ctx, redisstore.Slot(key))
 	if err != nil {
 		return "", err
 	}
@@ -295,7 +236,7 @@ func (s shards) MasterOf(ctx context.Context, key string) (string, error) {
 func (c *cluster) listen(ctx context.Context) (redis.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	at, err := c.owner(ctx, rand.IntN(slots))
+	at, err := c.owner(ctx, rand.IntN(redisstore.Slots))
 	if err != nil {
 		return nil, err
 	}

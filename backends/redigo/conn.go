@@ -11,10 +11,17 @@ import (
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
 )
 
+// request is what to do on one connection.
+type request struct {
+	asking bool  // tell a node of a cluster that it was named by an ASK
+	args   []any // the command
+	then   []any // one more, if not nil; the reply is then of this one
+}
+
 // router finds the server of a key and runs commands there.
 type router interface {
-	// do runs a command. Its reply is redigo's.
-	do(ctx context.Context, key string, args []any) (any, error)
+	// do runs a request. Its reply is redigo's.
+	do(ctx context.Context, key string, r request) (any, error)
 	// listen returns a connection to subscribe with, which Close interrupts.
 	listen(ctx context.Context) (redis.Conn, error)
 }
@@ -24,8 +31,14 @@ type conn struct{ router }
 
 // Do implements redisstore.Conn.
 func (c conn) Do(ctx context.Context, keyAt int, args ...any) (any, error) {
-	reply, err := c.do(ctx, args[keyAt].(string), args) // without a key its name stands for one
+	reply, err := c.do(ctx, args[keyAt].(string), request{args: args}) // without a key its name stands for one
 	return asStrings(reply), err
+}
+
+// DoAndWait implements redisstore.Waiter.
+func (c conn) DoAndWait(ctx context.Context, replicas int, timeout time.Duration, keyAt int, args ...any) (int64, error) {
+	wait := []any{"wait", replicas, timeout.Milliseconds()}
+	return redis.Int64(c.do(ctx, args[keyAt].(string), request{args: args, then: wait}))
 }
 
 // asStrings makes strings of the byte slices in a reply.
@@ -43,7 +56,7 @@ func asStrings(reply any) any {
 
 // Fields implements redisstore.Conn.
 func (c conn) Fields(ctx context.Context, key string) (seen, data []byte, err error) {
-	values, err := redis.ByteSlices(c.do(ctx, key, []any{"hmget", key, "t", "r"}))
+	values, err := redis.ByteSlices(c.do(ctx, key, request{args: []any{"hmget", key, "t", "r"}}))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -24,6 +24,8 @@ const (
 type dialer struct {
 	config  *redisstore.Config
 	backoff *redisstore.Backoff
+	// readOnly tells the replicas of a cluster that a connection is for reading.
+	readOnly bool
 }
 
 // server makes a pool of connections to an address.
@@ -75,6 +77,12 @@ func (d *dialer) dial(ctx context.Context, addr string) (redis.Conn, error) {
 		return nil, err
 	}
 	l, err := d.login(ctx, addr, d.config.User, password, d.config.DB)
+	if err == nil && d.readOnly {
+		_, err = l.Do("READONLY")
+		if err = translate(err); err != nil {
+			_ = l.Close()
+		}
+	}
 	d.backoff.Note(err)
 	if err != nil {
 		return nil, err

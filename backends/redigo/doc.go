@@ -33,6 +33,9 @@
 //	db                redis+unix: the number of the database
 //	sentinel_user     redis+sentinel: the user of the sentinels themselves
 //	sentinel_password redis+sentinel: and the password, if they want one
+//	replicas          read from replicas: true; of one server, their hosts with commas between
+//	wait              how many replicas must have what creates or ends a session; default 0
+//	wait_timeout      for how long to wait for them; default 100ms
 //
 // Open makes no connection, so a program starts while Redis is away. Use Ping to find out: it does with a session what
 // requests do, in a cluster on each master, and so proves reads, writes, scripts and permissions.
@@ -55,7 +58,7 @@
 // moment, is tried again until shortly before the deadline, and a connection that breaks is a reason to ask at once where
 // everything is.
 //
-// # What is stored, permissions, errors
+// # What is stored, permissions, replicas, errors
 //
 // The same as for package goredis, whose documentation has it. The cause of an error that the server gave is the word that
 // its text begins with, such as OOM.

@@ -24,12 +24,14 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 	}
 	d := &dialer{config: c, backoff: new(redisstore.Backoff)}
 	var s *Store
+	var replicas func(ctx context.Context) ([]string, error)
 	switch c.Topology {
 	case redisstore.Cluster:
 		all := newCluster(d)
 		s, err = newStore(shards{conn{all}, all}, false, Options(c.Options), all.close)
 	case redisstore.Sentinel:
 		master := newMaster(d)
+		replicas = master.replicas
 		s, err = newStore(conn{master}, true, Options(c.Options), master.close)
 	case redisstore.Single:
 		only := d.server(c.Addrs[0])
@@ -38,5 +40,6 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.useReplicas(d, replicas)
 	return s, nil
 }

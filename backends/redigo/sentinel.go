@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -33,9 +34,9 @@ func newMaster(d *dialer) *master {
 }
 
 // do implements router.
-func (m *master) do(ctx context.Context, _ string, args []any) (reply any, err error) {
+func (m *master) do(ctx context.Context, _ string, r request) (reply any, err error) {
 	err = redisstore.Retry(ctx, func() (err error) {
-		reply, err = m.call(ctx, false, args)
+		reply, err = m.call(ctx, r)
 		return err
 	}, m.around)
 	return reply, err
@@ -64,7 +65,7 @@ func (m *master) find(ctx context.Context) (string, error) {
 // the time.
 func (m *master) ask(ctx context.Context) (at string, err error) {
 	for range m.sentinels {
-		if at, err = m.askOne(ctx, m.sentinels[0]); err == nil {
+		if at, err = m.addressFrom(ctx, m.sentinels[0]); err == nil {
 			return at, nil
 		}
 		m.sentinels = append(m.sentinels[1:], m.sentinels[0])
@@ -75,22 +76,13 @@ func (m *master) ask(ctx context.Context) (at string, err error) {
 	return "", fmt.Errorf("no sentinel names the master: %w", err)
 }
 
-func (m *master) askOne(ctx context.Context, sentinel string) (at string, err error) {
-	config := m.dialer.config
-	if err := m.dialer.backoff.Blocked(); err != nil {
-		return "", err
-	}
-	c, err := m.dialer.login(ctx, sentinel, config.SentinelUser, config.SentinelPassword, 0)
-	if err != nil {
-		return "", err
-	}
-	defer c.Close()
-	reply, err := redis.Values(redis.DoWithTimeout(c, config.ReadTimeout, "SENTINEL", "get-master-addr-by-name", config.Master))
+func (m *master) addressFrom(ctx context.Context, sentinel string) (at string, err error) {
+	reply, err := m.askOne(ctx, sentinel, "get-master-addr-by-name")
 	if errors.Is(err, redis.ErrNil) {
 		return "", errors.New("it knows no master of that name")
 	}
 	if err != nil {
-		return "", translate(err)
+		return "", err
 	}
 	var host string
 	var port int64
@@ -98,6 +90,39 @@ func (m *master) askOne(ctx context.Context, sentinel string) (at string, err er
 		return "", errors.New("it gave an answer that is no address")
 	}
 	return hostPort(host, port), nil
+}
+
+// replicas asks the sentinels for the replicas of the master.
+func (m *master) replicas(ctx context.Context) (addrs []string, err error) {
+	var entries []any
+	for _, sentinel := range m.dialer.config.Addrs {
+		if entries, err = m.askOne(ctx, sentinel, "replicas"); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	for _, entry := range entries {
+		fields, err := redis.StringMap(entry, nil)
+		if err != nil {
+			return nil, err
+		}
+		addrs = append(addrs, net.JoinHostPort(fields["ip"], fields["port"]))
+	}
+	return addrs, err
+}
+
+// askOne asks a sentinel about the master.
+func (m *master) askOne(ctx context.Context, sentinel, question string) ([]any, error) {
+	config := m.dialer.config
+	if err := m.dialer.backoff.Blocked(); err != nil {
+		return nil, err
+	}
+	c, err := m.dialer.login(ctx, sentinel, config.SentinelUser, config.SentinelPassword, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	reply, err := redis.Values(redis.DoWithTimeout(c, config.ReadTimeout, "SENTINEL", question, config.Master))
+	return reply, translate(err)
 }
 
 func (m *master) close() error {

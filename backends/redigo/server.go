@@ -35,17 +35,14 @@ type server struct {
 }
 
 // do implements router.
-func (s *server) do(ctx context.Context, _ string, args []any) (any, error) {
-	return s.call(ctx, false, args)
-}
+func (s *server) do(ctx context.Context, _ string, r request) (any, error) { return s.call(ctx, r) }
 
-// call runs a command; asking tells a node of a cluster that it was named by an ASK.
-func (s *server) call(ctx context.Context, asking bool, args []any) (any, error) {
+func (s *server) call(ctx context.Context, r request) (any, error) {
 	c, err := s.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	reply, err := s.run(ctx, c, asking, args)
+	reply, err := s.run(ctx, c, r)
 	s.put(c)
 	if err != nil { // after put: c may be one of those to drop
 		return nil, s.failed(err)
@@ -53,7 +50,7 @@ func (s *server) call(ctx context.Context, asking bool, args []any) (any, error)
 	return reply, nil
 }
 
-func (s *server) run(ctx context.Context, c redis.Conn, asking bool, args []any) (any, error) {
+func (s *server) run(ctx context.Context, c redis.Conn, r request) (any, error) {
 	timeout := s.readTimeout
 	if end, ok := ctx.Deadline(); ok {
 		left := time.Until(end)
@@ -64,12 +61,19 @@ func (s *server) run(ctx context.Context, c redis.Conn, asking bool, args []any)
 			timeout = left
 		}
 	}
-	if asking {
+	if r.asking {
 		if err := c.Send("ASKING"); err != nil {
 			return nil, err
 		}
 	}
-	return redis.DoWithTimeout(c, timeout, args[0].(string), args[1:]...)
+	last := r.args
+	if r.then != nil {
+		if err := c.Send(r.args[0].(string), r.args[1:]...); err != nil {
+			return nil, err
+		}
+		last = r.then
+	}
+	return redis.DoWithTimeout(c, timeout, last[0].(string), last[1:]...)
 }
 
 // failed notes that the connections that are idle are of no use, if err says so.

@@ -115,6 +115,12 @@ func testAll(t *testing.T) {
 		{"SentinelSwitch", testSentinelSwitch},
 		{"SuiteCluster", testSuiteCluster},
 		{"SuiteSentinel", testSuiteSentinel},
+		{"SuiteReplicas", testSuiteReplicas},
+		{"ReplicaSparesMaster", testReplicaSparesMaster},
+		{"ReplicaCutOff", testReplicaCutOff},
+		{"ReplicaStalls", testReplicaStalls},
+		{"Wait", testWait},
+		{"WaitHalfMigrated", testWaitHalfMigrated},
 	} {
 		t.Run(test.name, test.run)
 	}

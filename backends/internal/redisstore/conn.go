@@ -1,6 +1,9 @@
 package redisstore
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Conn is what a Store needs of a client library: one server, or several that look like one. It is safe for concurrent
 // use, and every call returns soon after the deadline of its context.
@@ -31,6 +34,15 @@ type Sharded interface {
 	Masters(ctx context.Context) (int, error)
 	// MasterOf returns a name for the one that has a key.
 	MasterOf(ctx context.Context, key string) (string, error)
+}
+
+// Waiter is a Conn that can find out how many replicas have what was written.
+type Waiter interface {
+	Conn
+
+	// DoAndWait runs a command as Do does, and then WAIT, on the same connection: that counts the replicas which have what
+	// the connection has written. It waits for so many of them, and no longer than timeout.
+	DoAndWait(ctx context.Context, replicas int, timeout time.Duration, keyAt int, args ...any) (acknowledged int64, err error)
 }
 
 // ServerError is what a server answers with an error, for clients whose own type has no method RedisError.

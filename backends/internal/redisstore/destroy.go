@@ -14,7 +14,7 @@ func (s *Store) Destroy(ctx context.Context, id session.ID) error {
 	if _, err := s.conn.Do(ctx, 1, "del", s.key(id)); err != nil {
 		return s.failed(ctx, err)
 	}
-	return nil
+	return s.replicate(ctx, id)
 }
 
 // GC returns 0, nil: Redis forgets by itself.

@@ -101,7 +101,10 @@ func (s *Store) WriteRelease(ctx context.Context, id session.ID, rec session.Rec
 	if fields, ok := reply.([]any); ok {
 		return refused(fields, prev)
 	}
-	return lockAnswer(reply)
+	if err := lockAnswer(reply); err != nil || rec.Successor.IsZero() {
+		return err
+	}
+	return s.replicate(ctx, id)
 }
 
 // Extend implements session.Locker with one script, which Redis runs even when its memory is full.

@@ -14,7 +14,16 @@ func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error)
 	if s.closed.Load() {
 		return session.Record{}, session.ErrClosed
 	}
-	seen, data, err := s.conn.Fields(ctx, s.key(id))
+	return s.read(ctx, s.conn, s.key(id))
+}
+
+// fielder is what a master and a replica have in common.
+type fielder interface {
+	Fields(ctx context.Context, key string) (seen, data []byte, err error)
+}
+
+func (s *Store) read(ctx context.Context, from fielder, key string) (session.Record, error) {
+	seen, data, err := from.Fields(ctx, key)
 	if err != nil {
 		return session.Record{}, s.failed(ctx, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
 )
@@ -25,7 +26,7 @@ type Options struct {
 	MaxBytes int    // of an encoded record; default DefaultMaxBytes
 }
 
-// Store is a session.Handler, session.Toucher, session.Locker, session.Pinger and io.Closer. It is safe for concurrent use.
+// Store is a session.Handler, session.Toucher, session.ReplicaReader, session.Locker, session.Pinger and io.Closer. It is safe for concurrent use.
 type Store struct {
 	conn     Conn
 	close    func() error // of the client, if the Store made it
@@ -34,6 +35,10 @@ type Store struct {
 	counted  int // 1 if PUBLISH tells whether anybody listens
 	wakes    *wakes
 	closed   atomic.Bool
+
+	replicas    *replicas // nil if they are not to be read
+	wait        int       // for how many of them to wait
+	waitTimeout time.Duration
 
 	inspected atomic.Bool
 
@@ -81,6 +86,9 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.wakes.stop()
+	if s.replicas != nil {
+		s.replicas.stop()
+	}
 	if s.close == nil {
 		return nil
 	}

@@ -36,6 +36,7 @@ const (
 	defaultSentinelPort = "26379"
 	defaultTimeout      = 150 * time.Millisecond
 	defaultPoolSize     = 32
+	defaultWaitTimeout  = 100 * time.Millisecond
 )
 
 // Config is what a store URL says.
@@ -54,6 +55,11 @@ type Config struct {
 
 	PoolSize                                            int // for each server
 	DialTimeout, ReadTimeout, WriteTimeout, PoolTimeout time.Duration
+
+	Replicas     bool          // read from replicas
+	ReplicaAddrs []string      // Single: where they are
+	Wait         int           // for so many replicas
+	WaitTimeout  time.Duration // and for how long
 
 	Options Options
 }
@@ -95,6 +101,7 @@ func ParseURL(u *url.URL) (*Config, error) {
 	if kind == "rediss" {
 		errs = append(errs, c.setTLS(p))
 	}
+	errs = append(errs, c.setReplicas(p))
 	return c, errors.Join(append(errs, p.Err())...)
 }
 
@@ -148,12 +155,42 @@ func (c *Config) setAddress(u *url.URL, p *storeurl.Params) error {
 
 // address adds the default port to a host that has none.
 func address(hostPort, defaultPort string) (addr string, ok bool) {
-	u := url.URL{Host: hostPort}
+	u, err := url.Parse("redis://" + hostPort)
+	if err != nil || u.Host != hostPort {
+		return "", false
+	}
 	host, port := u.Hostname(), cmp.Or(u.Port(), defaultPort)
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
 		return "", false
 	}
 	return net.JoinHostPort(host, port), true
+}
+
+// setReplicas reads what replicas are there for.
+func (c *Config) setReplicas(p *storeurl.Params) error {
+	c.Wait, c.WaitTimeout = p.Int("wait", 0, 0), p.Duration("wait_timeout", defaultWaitTimeout)
+	if c.Wait > 0 && c.WaitTimeout >= c.ReadTimeout {
+		return errors.New("wait_timeout must be shorter than read_timeout, which would end it")
+	}
+	if c.Topology != Single {
+		c.Replicas = p.Bool("replicas", false)
+		return nil
+	}
+	list := p.String("replicas", "")
+	if list == "" {
+		return nil
+	}
+	if c.Replicas = true; c.Network != "tcp" {
+		return errors.New("replicas cannot be told for a socket")
+	}
+	for host := range strings.SplitSeq(list, ",") {
+		addr, ok := address(host, defaultPort)
+		if !ok {
+			return errors.New("replicas must be hosts, each with a port or none, with commas between")
+		}
+		c.ReplicaAddrs = append(c.ReplicaAddrs, addr)
+	}
+	return nil
 }
 
 // setPassword reads the credentials that are no part of the address.

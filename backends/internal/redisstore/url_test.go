@@ -70,6 +70,27 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
+func TestParseURLReplicas(t *testing.T) {
+	t.Parallel()
+	for rawURL, want := range map[string]struct {
+		addrs string
+		read  bool
+		wait  int
+	}{
+		"redis://h":                             {"", false, 0},
+		"redis://h?replicas=a,b:1,[::1]&wait=2": {"a:6379 b:1 [::1]:6379", true, 2},
+		"redis+cluster://h?replicas=true":       {"", true, 0},
+		"redis+cluster://h?replicas=false":      {"", false, 0},
+		"redis+sentinel://h/m?replicas=true":    {"", true, 0},
+		"redis://h?read_timeout=10ms":           {"", false, 0}, // there is no wait to be shorter
+	} {
+		c := parse(t, rawURL)
+		if strings.Join(c.ReplicaAddrs, " ") != want.addrs || c.Replicas != want.read || c.Wait != want.wait || c.WaitTimeout != 100*time.Millisecond {
+			t.Errorf("%s: got %+v", rawURL, c)
+		}
+	}
+}
+
 func TestParseURLParameters(t *testing.T) {
 	t.Parallel()
 	c := parse(t, "rediss+sentinel://h/m?prefix=shop:&max_bytes=1000&pool_size=7&dial_timeout=1s&read_timeout=2s&write_timeout=3s&pool_timeout=4s"+
@@ -136,6 +157,12 @@ func TestParseURLRefuses(t *testing.T) {
 		"redis+sentinel://:S3CRET@h/m/S3CRET":           "number of a database",
 		"redis+sentinel://h/m?sentinel_user=S3CRET":     "no sentinel_password",
 		"redis+unix://:S3CRET@/s?server_name=x":         "unknown parameter server_name",
+		"redis://:S3CRET@h?replicas=S3CRET:x":           "replicas must be hosts",
+		"redis://:S3CRET@h?replicas=a,,b":               "replicas must be hosts",
+		"redis+unix://:S3CRET@/s?replicas=a":            "replicas cannot be told for a socket",
+		"redis+cluster://:S3CRET@h?replicas=S3CRET":     "replicas must be",
+		"redis://:S3CRET@h?wait=-1":                     "wait must be a whole number",
+		"redis://:S3CRET@h?wait=1&read_timeout=100ms":   "wait_timeout must be shorter than read_timeout",
 		"redis://:S3CRET@h?password_file=S3CRET":        "a password and a password_file",
 		"redis://h?password_file=/S3CRET":               "password_file cannot be read: no such file",
 		"redis://:S3CRET@h,i":                           "must name",

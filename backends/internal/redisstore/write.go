@@ -10,6 +10,16 @@ import (
 // Write implements session.Handler with one script. A refusal for the version of the stored record is a
 // *session.ConflictError.
 func (s *Store) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
+	if err := s.put(ctx, id, rec, prev); err != nil {
+		return err
+	}
+	if prev.IsZero() || !rec.Successor.IsZero() {
+		return s.replicate(ctx, id)
+	}
+	return nil
+}
+
+func (s *Store) put(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
 	data, end, err := s.encode(&rec)
 	if err != nil {
 		return err

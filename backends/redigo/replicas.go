@@ -1,0 +1,21 @@
+package redigo
+
+import (
+	"context"
+
+	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+)
+
+// follower is a client for one replica.
+type follower struct{ conn }
+
+// Close implements io.Closer.
+func (f follower) Close() error { return f.router.(*server).close() }
+
+// useReplicas makes a store do with replicas what its URL says. Those of a cluster serve a connection only after it has sent
+// READONLY. They have a Backoff of their own, as ACLs are not replicated: what they refuse must not keep anybody from
+// the master.
+func (s *Store) useReplicas(d *dialer, findAll func(ctx context.Context) ([]string, error)) {
+	own := &dialer{config: d.config, backoff: new(redisstore.Backoff), readOnly: d.config.Topology == redisstore.Cluster}
+	redisstore.UseReplicas(s.Store, d.config, findAll, func(addr string) redisstore.Replica { return follower{conn{own.server(addr)}} })
+}
