@@ -12,8 +12,11 @@ import (
 	"github.com/nonstick-go/nonstick/core/sessiontest"
 )
 
+// harness is a variable so that the tests of real servers can put their store into it.
+var harness = sessiontest.AdapterHarness{Serve: serve, Writers: 1, EarlyHints: true, Upgrade: true, Gzip: true}
+
 func TestAdapter(t *testing.T) {
-	sessiontest.RunAdapter(t, sessiontest.AdapterHarness{Serve: serve, Writers: 1, EarlyHints: true, Upgrade: true, Gzip: true})
+	sessiontest.RunAdapter(t, harness)
 }
 
 // serve translates an application into net/http.

@@ -17,6 +17,10 @@ type AdapterHarness struct {
 	// those that are running, and gives up when ctx ends.
 	Serve func(l net.Listener, app App) (shutdown func(ctx context.Context) error, err error)
 
+	// Store opens the store that sessions are in, once or more for each case. Nil means one in memory: an adapter does not
+	// know what is behind the Manager. The suite closes it if it is an io.Closer.
+	Store func(ctx context.Context) (session.Handler, error)
+
 	// What the framework can do. What is declared and not found by type assertion on a Call, or found and not declared,
 	// is a failure.
 

@@ -32,7 +32,13 @@ type managed struct {
 
 // manager makes a Manager for the time of the case. Its budgets are for a busy machine unless options say more.
 func (p *adapterProbe) manager(o session.Options) *managed {
-	m := &managed{store: NewFaulty(memstore.New(nil)), events: &events{}, cookie: o.Cookie.Name, header: o.Header}
+	store := session.Handler(memstore.New(nil))
+	if p.Store != nil {
+		var err error
+		store, err = p.Store(p.ctx)
+		p.ok("opening the store", err)
+	}
+	m := &managed{store: NewFaulty(store), events: &events{}, cookie: o.Cookie.Name, header: o.Header}
 	if m.cookie == "" {
 		m.cookie = "__Host-session"
 	}

@@ -1,0 +1,2 @@
+// Package adapters runs the conformance suite of each adapter on each store that needs a server.
+package adapters
