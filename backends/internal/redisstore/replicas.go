@@ -57,8 +57,13 @@ type replicaTable struct {
 type replica struct {
 	addr   string
 	client Replica
-	until  atomic.Int64 // when its last proof no longer holds, in nanoseconds since 1970
+	until  atomic.Int64 // when its last proof no longer holds, as ticks has it
 }
+
+// ticks is a moment in nanoseconds of a clock that nobody sets.
+func ticks(t time.Time) int64 { return int64(t.Sub(ticking)) }
+
+var ticking = time.Now()
 
 // UseReplicas makes the Store do with replicas what c says: read from them, and wait for them. dial makes the client for
 // one. findAll tells where they are; nil means that the servers of a cluster are asked, or that c says it.
@@ -142,7 +147,7 @@ func (rs *replicas) pick(key string) *replica {
 	if group < 0 || len(table.groups) == 0 {
 		return nil
 	}
-	all, now := table.groups[group], time.Now().UnixNano()
+	all, now := table.groups[group], ticks(time.Now())
 	if len(all) == 0 {
 		return nil
 	}
@@ -319,7 +324,7 @@ func (r *replica) prove(ctx context.Context, key string, until time.Time) error 
 			return err
 		}
 		if data != nil {
-			r.until.Store(until.UnixNano())
+			r.until.Store(ticks(until))
 			return nil
 		}
 		select {
