@@ -52,7 +52,7 @@ fmt: ## Format all Go files and let go fix modernize them
 fuzz: ## Run each Fuzz function of each module for FUZZTIME (10s)
 	scripts/fuzz
 
-alone: needed ## Tidy check, vet and test each module as its users get it, without the workspace
+alone: ## Tidy check and vet each module without the workspace, and test those that have users
 	for m in $(MODULES); do echo "$$m"; (cd "$$m"; export GOWORK=off; go mod tidy -diff; go vet ./...); done
 	go run ./scripts/gotest -alone
 

@@ -23,7 +23,6 @@ func TestRuns(t *testing.T) {
 		}},
 		{"alone", alone(ws, flags), []run{
 			{"/r/core", "off", []string{"-race", "./..."}},
-			{"/r/integration", "off", []string{"-p=1", "-count=1", "-race", "./..."}},
 			{"/r/scripts", "off", []string{"-race", "./..."}},
 		}},
 	} {
