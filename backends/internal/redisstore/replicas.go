@@ -37,6 +37,7 @@ type Replica interface {
 // does, and looked for in its replicas. Whatever a replica says within two seconds is no older than that session.
 type replicas struct {
 	store *Store
+	begin time.Time
 	find  func(ctx context.Context) ([]SlotRange, error)
 	dial  func(addr string) Replica
 	table atomic.Pointer[replicaTable] // nil until they are found
@@ -61,9 +62,7 @@ type replica struct {
 }
 
 // ticks is a moment in nanoseconds of a clock that nobody sets.
-func ticks(t time.Time) int64 { return int64(t.Sub(ticking)) }
-
-var ticking = time.Now()
+func (rs *replicas) ticks(t time.Time) int64 { return int64(t.Sub(rs.begin)) }
 
 // UseReplicas makes the Store do with replicas what c says: read from them, and wait for them. dial makes the client for
 // one. findAll tells where they are; nil means that the servers of a cluster are asked, or that c says it.
@@ -72,7 +71,7 @@ func UseReplicas(s *Store, c *Config, findAll func(ctx context.Context) ([]strin
 	if !c.Replicas {
 		return
 	}
-	s.replicas = &replicas{store: s, dial: dial, done: make(chan struct{})}
+	s.replicas = &replicas{store: s, begin: time.Now(), dial: dial, done: make(chan struct{})}
 	switch {
 	case c.Topology == Cluster:
 		s.replicas.find = func(ctx context.Context) ([]SlotRange, error) {
@@ -147,7 +146,7 @@ func (rs *replicas) pick(key string) *replica {
 	if group < 0 || len(table.groups) == 0 {
 		return nil
 	}
-	all, now := table.groups[group], ticks(time.Now())
+	all, now := table.groups[group], rs.ticks(time.Now())
 	if len(all) == 0 {
 		return nil
 	}
@@ -296,7 +295,7 @@ func (rs *replicas) proveGroup(ctx context.Context, table *replicaTable, group i
 	}
 	errs := make(chan error)
 	for _, r := range table.groups[group] {
-		go func() { errs <- r.prove(ctx, rs.store.key(id), begin.Add(proofLasts)) }()
+		go func() { errs <- r.prove(ctx, rs.store.key(id), rs.ticks(begin.Add(proofLasts))) }()
 	}
 	var err error
 	for range table.groups[group] {
@@ -317,14 +316,14 @@ func (t *replicaTable) idOf(s *Store, group int) (id session.ID) {
 }
 
 // prove waits until the replica has a session, and believes it until a time.
-func (r *replica) prove(ctx context.Context, key string, until time.Time) error {
+func (r *replica) prove(ctx context.Context, key string, until int64) error {
 	for {
 		_, data, err := r.client.Fields(ctx, key)
 		if err != nil {
 			return err
 		}
 		if data != nil {
-			r.until.Store(ticks(until))
+			r.until.Store(until)
 			return nil
 		}
 		select {
