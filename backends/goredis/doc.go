@@ -100,7 +100,8 @@
 // waits for one for more than half of the time. What a replica says is at most two seconds old, and usually a millisecond.
 // Within that, such a request may not see what the same visitor has just done, a logout included; there is no trace of it in
 // the cookie, which would have to change with every write. A replica that has lost its master would answer for ever, so each
-// Store that reads replicas writes a session to each master once a second, and believes the replicas that have it.
+// Store that reads replicas writes a session to each master once a second, and believes the replicas that have it, on the
+// connections that were there. A request that asks for its session again, without ReadOnly, gets it from the master.
 //
 // With wait, whatever creates, renews or destroys a session (so login and logout) also waits, with WAIT, until so many
 // replicas have it, which costs a second round trip. If they do not in time it is session.ErrUnavailable, although the

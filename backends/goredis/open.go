@@ -28,7 +28,7 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 		return nil, err
 	}
 	var backoff redisstore.Backoff
-	client := newClient(c, &backoff, false)
+	client := newClient(c, &backoff, false, nil)
 	s, err := newStore(client, &backoff, Options(c.Options), client.Close)
 	if err != nil {
 		_ = client.Close()
@@ -39,7 +39,7 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 }
 
 // newClient makes the client that a URL describes, or one to read from a node of a cluster. It makes no connection yet.
-func newClient(c *redisstore.Config, backoff *redisstore.Backoff, readOnly bool) redis.UniversalClient {
+func newClient(c *redisstore.Config, backoff *redisstore.Backoff, readOnly bool, connected func()) redis.UniversalClient {
 	dial := redis.NewDialer(&redis.Options{DialTimeout: c.DialTimeout, TLSConfig: c.TLS})
 	o := &redis.UniversalOptions{
 		Addrs:                 c.Addrs,
@@ -55,7 +55,7 @@ func newClient(c *redisstore.Config, backoff *redisstore.Backoff, readOnly bool)
 		DialerRetries:         1,
 		ConnMaxLifetime:       5 * time.Minute, // so that the address of a server that moved is looked up again
 		ConnMaxLifetimeJitter: time.Minute,
-		PipelinePoolSize:      -1,   // there are no pipelines
+		PipelinePoolSize:      -1,   // the few pipelines there are use the others
 		DisableIdentity:       true, // saves a round trip for each connection, and a permission
 		// Maintenance notifications would stretch the timeouts to 10 s, and cost a round trip to ask for them.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
@@ -73,6 +73,9 @@ func newClient(c *redisstore.Config, backoff *redisstore.Backoff, readOnly bool)
 		},
 		OnConnect: func(ctx context.Context, conn *redis.Conn) error {
 			backoff.Note(nil)
+			if connected != nil {
+				connected()
+			}
 			if readOnly {
 				return conn.ReadOnly(ctx).Err()
 			}

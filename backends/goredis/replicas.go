@@ -26,16 +26,16 @@ func (f follower) Close() error { return f.close() }
 // READONLY. They have a Backoff of their own, as ACLs are not replicated: what they refuse must not keep anybody from
 // the master.
 func (s *Store) useReplicas(c *redisstore.Config) {
-	var backoff redisstore.Backoff
 	var findAll func(ctx context.Context) ([]string, error)
 	if c.Topology == redisstore.Sentinel {
 		findAll = func(ctx context.Context) ([]string, error) { return replicasOf(ctx, c) }
 	}
-	redisstore.UseReplicas(s.Store, c, findAll, func(addr string) redisstore.Replica {
+	redisstore.UseReplicas(s.Store, c, findAll, func(addr string, connected func()) redisstore.Replica {
+		backoff := new(redisstore.Backoff)
 		one := *c
 		one.Topology, one.Addrs = redisstore.Single, []string{addr}
-		client := newClient(&one, &backoff, c.Topology == redisstore.Cluster)
-		return follower{conn{client: client, backoff: &backoff}, client.Close}
+		client := newClient(&one, backoff, c.Topology == redisstore.Cluster, connected)
+		return follower{conn{client: client, backoff: backoff}, client.Close}
 	})
 }
 

@@ -26,6 +26,8 @@ type dialer struct {
 	backoff *redisstore.Backoff
 	// readOnly tells the replicas of a cluster that a connection is for reading.
 	readOnly bool
+	// connected, if not nil, is called for each connection.
+	connected func()
 }
 
 // server makes a pool of connections to an address.
@@ -86,6 +88,9 @@ func (d *dialer) dial(ctx context.Context, addr string) (redis.Conn, error) {
 	d.backoff.Note(err)
 	if err != nil {
 		return nil, err
+	}
+	if d.connected != nil {
+		d.connected()
 	}
 	return l, nil
 }

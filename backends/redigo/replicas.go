@@ -16,6 +16,8 @@ func (f follower) Close() error { return f.router.(*server).close() }
 // READONLY. They have a Backoff of their own, as ACLs are not replicated: what they refuse must not keep anybody from
 // the master.
 func (s *Store) useReplicas(d *dialer, findAll func(ctx context.Context) ([]string, error)) {
-	own := &dialer{config: d.config, backoff: new(redisstore.Backoff), readOnly: d.config.Topology == redisstore.Cluster}
-	redisstore.UseReplicas(s.Store, d.config, findAll, func(addr string) redisstore.Replica { return follower{conn{own.server(addr)}} })
+	redisstore.UseReplicas(s.Store, d.config, findAll, func(addr string, connected func()) redisstore.Replica {
+		own := &dialer{config: d.config, backoff: new(redisstore.Backoff), readOnly: d.config.Topology == redisstore.Cluster, connected: connected}
+		return follower{conn{own.server(addr)}}
+	})
 }

@@ -147,6 +147,9 @@ func (x *Exchange) Get(mode ...Mode) (*Session, error) {
 			return nil, x.lockErr
 		}
 	case wanted.kind() == Optimistic && x.s.Mode() == ReadOnly:
+		if err := x.s.refresh(); err != nil {
+			return nil, wrap("read", err)
+		}
 		x.s.setMode(Optimistic)
 	}
 	return x.s, nil
@@ -261,8 +264,10 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 func (x *Exchange) fetch(s *Session, id ID, mode Mode) (rec Record, err error) {
 	if mode.kind() == ReadOnly {
 		if rec, ok := s.m.readReplica(&s.reading, id); ok {
+			s.copied = true
 			return rec, nil
 		}
+		s.copied = false
 	}
 	if mode.kind() != Exclusive {
 		return s.m.read(&s.reading, id)

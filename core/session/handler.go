@@ -64,7 +64,7 @@ type Toucher interface {
 }
 
 // ReplicaReader is an optional capability of a Handler: to read from copies that may lag behind, in order to spare the
-// master. The Manager uses it for requests with ReadOnly, and for no others.
+// master. The Manager uses it for requests with ReadOnly, and for no others: who asks again without gets what Read returns.
 type ReplicaReader interface {
 	// ReadReplica is Read from a copy that is at most as old as the Handler's documentation says. No error of it says
 	// anything about the session: the Manager then calls Read, and calls it too when the copy has ended or was renewed.

@@ -149,6 +149,32 @@ func (s *Session) upgrade(mode Mode, me Holder) error {
 	return nil
 }
 
+// refresh reads a session anew that came from a replica, for somebody who does not only look.
+func (s *Session) refresh() error {
+	s.lock()
+	id, copied := s.id, s.copied && s.ended.IsZero()
+	s.mu.Unlock()
+	if !copied || id.IsZero() {
+		return nil
+	}
+	s.reading.start(s.ctx, s.m.o.ReadTimeout, false)
+	defer s.reading.release()
+	rec, err := s.m.read(&s.reading, id)
+	if err != nil {
+		return err
+	}
+	s.lock()
+	defer s.mu.Unlock()
+	if s.sealed || s.id != id {
+		return ErrCommitted
+	}
+	if err := s.adopt(rec); err != nil {
+		return err
+	}
+	s.copied = false
+	return nil
+}
+
 // adopt lays the changes over rec, which may be newer than what they were made for.
 func (s *Session) adopt(rec Record) error {
 	if !rec.Successor.IsZero() || !time.Now().Before(rec.Deadline()) {

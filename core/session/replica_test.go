@@ -72,6 +72,14 @@ func TestReplicas(t *testing.T) {
 		if calls := store.take(); calls["replica"] != 1 || calls["read"] != test.master {
 			t.Errorf("%s: got calls %v, want one to the replica and %d to the master", what, calls, test.master)
 		}
+		v.serve(t.Context(), func(w http.ResponseWriter, r *http.Request) { // some middleware looks, and the handler changes
+			first, _ := session.Get(r.Context(), session.ReadOnly)
+			second, err := session.Get(r.Context())
+			if err != nil || first != second || user.Get(second) != "new" {
+				t.Errorf("%s: after ReadOnly a request that may write got %q and error %v", what, user.Get(second), err)
+			}
+		})
+		store.take()
 		if got, calls := look(session.Optimistic), store.take(); got != "new" || calls["replica"] != 0 {
 			t.Errorf("%s: a request that may write got %q with calls %v", what, got, calls)
 		}

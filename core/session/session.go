@@ -37,6 +37,7 @@ type Session struct {
 	err     error
 	hold    *hold // the lock of an Exclusive session, until it is released
 	waited  bool  // in vain for the lock, and went on with ReadOnly
+	copied  bool  // from a replica, which may lag behind
 	sealed  bool
 	outcome outcome // of the commit
 	result  error

@@ -20,6 +20,8 @@ const (
 	// proofEvery is the time from one proof that replicas follow to the next, and proofLasts how long it holds.
 	proofEvery = time.Second
 	proofLasts = 2 * time.Second
+	// proofPause is the least time between proofs, for replicas that have a new connection.
+	proofPause = 50 * time.Millisecond
 	// searchEvery is the time after which they are looked for again if all is well.
 	searchEvery = 10 * time.Second
 )
@@ -39,8 +41,9 @@ type replicas struct {
 	store *Store
 	begin time.Time
 	find  func(ctx context.Context) ([]SlotRange, error)
-	dial  func(addr string) Replica
+	dial  func(addr string, connected func()) Replica
 	table atomic.Pointer[replicaTable] // nil until they are found
+	again chan struct{}                // has one when a replica needs another proof
 
 	mu      sync.Mutex
 	cancel  context.CancelFunc // of the goroutine that proves; nil until it is needed
@@ -59,6 +62,32 @@ type replica struct {
 	addr   string
 	client Replica
 	until  atomic.Int64 // when its last proof no longer holds, as ticks has it
+	conns  atomic.Int64 // how many connections were made to it
+	again  chan<- struct{}
+	mu     sync.Mutex // of those who change until and conns together
+}
+
+// believe is for a proof that was begun when there were so many connections.
+func (r *replica) believe(until, conns int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.conns.Load() != conns {
+		return false
+	}
+	r.until.Store(until)
+	return true
+}
+
+// connected is called for each new connection: the server may have started anew since the proof, with what it had on disk.
+func (r *replica) connected() {
+	r.mu.Lock()
+	r.conns.Add(1)
+	r.until.Store(0)
+	r.mu.Unlock()
+	select {
+	case r.again <- struct{}{}:
+	default:
+	}
 }
 
 // ticks is a moment in nanoseconds of a clock that nobody sets.
@@ -66,12 +95,12 @@ func (rs *replicas) ticks(t time.Time) int64 { return int64(t.Sub(rs.begin)) }
 
 // UseReplicas makes the Store do with replicas what c says: read from them, and wait for them. dial makes the client for
 // one. findAll tells where they are; nil means that the servers of a cluster are asked, or that c says it.
-func UseReplicas(s *Store, c *Config, findAll func(ctx context.Context) ([]string, error), dial func(addr string) Replica) {
+func UseReplicas(s *Store, c *Config, findAll func(ctx context.Context) ([]string, error), dial func(addr string, connected func()) Replica) {
 	s.wait, s.waitTimeout = c.Wait, c.WaitTimeout
 	if !c.Replicas {
 		return
 	}
-	s.replicas = &replicas{store: s, begin: time.Now(), dial: dial, done: make(chan struct{})}
+	s.replicas = &replicas{store: s, begin: time.Now(), dial: dial, again: make(chan struct{}, 1), done: make(chan struct{})}
 	switch {
 	case c.Topology == Cluster:
 		s.replicas.find = func(ctx context.Context) ([]SlotRange, error) {
@@ -106,7 +135,14 @@ func (s *Store) ReadReplica(ctx context.Context, id session.ID) (session.Record,
 	if r == nil {
 		return session.Record{}, errNoReplica
 	}
-	rec, err := s.read(halfOf(ctx), r.client, key)
+	conns := r.conns.Load() // before until, which a new connection sets to 0
+	until := r.until.Load()
+	half := halfOf(ctx)
+	defer half.release()
+	rec, err := s.read(half, r.client, key)
+	if (err == nil || errors.Is(err, session.ErrNotFound)) && (r.conns.Load() != conns || s.replicas.ticks(time.Now()) >= until) {
+		return session.Record{}, errNoReplica // the answer may be older than what was proved
+	}
 	if err != nil && !errors.Is(err, session.ErrNotFound) && !errors.Is(err, session.ErrCorrupt) && ctx.Err() == nil {
 		r.until.Store(0) // those who come after need not find out for themselves
 	}
@@ -115,21 +151,52 @@ func (s *Store) ReadReplica(ctx context.Context, id session.ID) (session.Record,
 
 var errNoReplica = fmt.Errorf("%w: no replica has just shown that it follows", session.ErrUnavailable)
 
-// early is a context with an earlier deadline, which only those see who ask for it: as clients do.
+// early is a context with an earlier deadline. Like the budget of package session it makes no timer until somebody waits.
 type early struct {
 	context.Context
-	end time.Time
+	end time.Time // zero for that of the Context
+
+	mu     sync.Mutex
+	real   context.Context
+	cancel context.CancelFunc
 }
 
-func (e early) Deadline() (time.Time, bool) { return e.end, true }
-
 // halfOf leaves half of the time to ask the master.
-func halfOf(ctx context.Context) context.Context {
-	end, ok := ctx.Deadline()
-	if !ok {
-		return ctx
+func halfOf(ctx context.Context) *early {
+	e := &early{Context: ctx}
+	if end, ok := ctx.Deadline(); ok {
+		e.end = end.Add(-time.Until(end) / 2)
 	}
-	return early{ctx, end.Add(-time.Until(end) / 2)}
+	return e
+}
+
+func (e *early) Deadline() (time.Time, bool) { return e.end, !e.end.IsZero() }
+
+func (e *early) Done() <-chan struct{} {
+	if e.end.IsZero() {
+		return e.Context.Done()
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.real == nil {
+		e.real, e.cancel = context.WithDeadline(e.Context, e.end)
+	}
+	return e.real.Done()
+}
+
+func (e *early) Err() error {
+	if err := e.Context.Err(); err != nil || e.end.IsZero() || time.Now().Before(e.end) {
+		return err
+	}
+	return context.DeadlineExceeded
+}
+
+func (e *early) release() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.cancel != nil {
+		e.cancel()
+	}
 }
 
 // pick returns a replica that is known to follow and has a key, or nil.
@@ -201,6 +268,11 @@ func (rs *replicas) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Until(begin.Add(proofEvery))):
+		case <-rs.again:
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Until(begin.Add(proofPause))):
+			}
 		}
 	}
 }
@@ -231,7 +303,9 @@ func (rs *replicas) search(ctx context.Context) error {
 			table.groups = append(table.groups, nil)
 			for _, addr := range found.Nodes[1:] {
 				if known[addr] == nil {
-					known[addr] = &replica{addr: addr, client: rs.dial(addr)}
+					r := &replica{addr: addr, again: rs.again}
+					r.client = rs.dial(addr, r.connected)
+					known[addr] = r
 				}
 				table.groups[group] = append(table.groups[group], known[addr])
 			}
@@ -318,12 +392,12 @@ func (t *replicaTable) idOf(s *Store, group int) (id session.ID) {
 // prove waits until the replica has a session, and believes it until a time.
 func (r *replica) prove(ctx context.Context, key string, until int64) error {
 	for {
+		conns := r.conns.Load()
 		_, data, err := r.client.Fields(ctx, key)
 		if err != nil {
 			return err
 		}
-		if data != nil {
-			r.until.Store(until)
+		if data != nil && r.believe(until, conns) {
 			return nil
 		}
 		select {

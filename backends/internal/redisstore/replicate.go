@@ -10,7 +10,8 @@ import (
 // markScript leaves everything as it was, and is a write all the same, so that WAIT has something to wait for. What was
 // written before it, on whatever connection, comes before it in what replicas get. It has the key of the session, so
 // that it goes where that went while a cluster moves slots.
-const markScript = `redis.call('HSET', KEYS[1], 'w', '')
+const markScript = `#!lua flags=allow-oom
+redis.call('HSET', KEYS[1], 'w', '')
 return redis.call('HDEL', KEYS[1], 'w')`
 
 // replicate waits until replicas have what was done to a session, if the URL says so.

@@ -169,6 +169,9 @@ func address(hostPort, defaultPort string) (addr string, ok bool) {
 // setReplicas reads what replicas are there for.
 func (c *Config) setReplicas(p *storeurl.Params) error {
 	c.Wait, c.WaitTimeout = p.Int("wait", 0, 0), p.Duration("wait_timeout", defaultWaitTimeout)
+	if c.Wait > 0 && c.WaitTimeout < time.Millisecond {
+		return errors.New("wait_timeout must be at least 1ms: for WAIT zero is for ever")
+	}
 	if c.Wait > 0 && c.WaitTimeout >= c.ReadTimeout {
 		return errors.New("wait_timeout must be shorter than read_timeout, which would end it")
 	}

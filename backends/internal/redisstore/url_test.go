@@ -161,6 +161,7 @@ func TestParseURLRefuses(t *testing.T) {
 		"redis://:S3CRET@h?replicas=a,,b":               "replicas must be hosts",
 		"redis+unix://:S3CRET@/s?replicas=a":            "replicas cannot be told for a socket",
 		"redis+cluster://:S3CRET@h?replicas=S3CRET":     "replicas must be",
+		"redis://:S3CRET@h?wait=1&wait_timeout=1us":     "wait_timeout must be at least 1ms",
 		"redis://:S3CRET@h?wait=-1":                     "wait must be a whole number",
 		"redis://:S3CRET@h?wait=1&read_timeout=100ms":   "wait_timeout must be shorter than read_timeout",
 		"redis://:S3CRET@h?password_file=S3CRET":        "a password and a password_file",
