@@ -12,6 +12,7 @@ import (
 
 	"github.com/nonstick-go/nonstick/backends/fallback/mysqlstore"
 	"github.com/nonstick-go/nonstick/core/session"
+	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
 
 // store is what the backend opens.
@@ -100,6 +101,22 @@ func eventually(t testing.TB, what string, do func() error) {
 		}
 	}
 	t.Fatalf("%s: %v", what, err)
+}
+
+// through returns a store URL with another address.
+func through(t testing.TB, rawURL, addr string) string {
+	t.Helper()
+	u, err := url.Parse(rawURL)
+	must(t, "parse", err)
+	u.Host = addr
+	return u.String()
+}
+
+// status returns a counter of the server.
+func status(t testing.TB, m *servers.MariaDB, name string) (n int) {
+	t.Helper()
+	must(t, "SHOW STATUS", m.Admin().QueryRowContext(t.Context(), "SHOW GLOBAL STATUS LIKE '"+name+"'").Scan(&name, &n))
+	return n
 }
 
 // expectPayload ends the test if another payload is stored.

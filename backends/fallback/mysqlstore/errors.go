@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"syscall"
 
 	"github.com/go-sql-driver/mysql"
@@ -24,7 +23,7 @@ func translate(ctx context.Context, err error) error {
 		return err
 	}
 	n := number(err)
-	if errors.Is(err, mysql.ErrPktTooLarge) || slices.Contains(tooLarge[:], n) && n != 0 {
+	if errors.Is(err, mysql.ErrPktTooLarge) || n == 1153 || n == 1162 || n == 1301 || n == 1406 {
 		return fmt.Errorf("%w: the server takes no packet or value of this size; see max_allowed_packet", session.ErrTooLarge)
 	}
 	text, hopeless := describe(err)
@@ -37,9 +36,6 @@ func translate(ctx context.Context, err error) error {
 	}
 	return fmt.Errorf("%w: %w", session.ErrUnavailable, cause)
 }
-
-// tooLarge are the errors of a server about what was too large for it.
-var tooLarge = [...]uint16{1153, 1162, 1301, 1406}
 
 // describe says in our own words what an error is, and whether only an operator can end it.
 func describe(err error) (text string, hopeless bool) {
