@@ -10,6 +10,7 @@ require (
 	github.com/chromedp/chromedp v0.22.1
 	github.com/gin-gonic/gin v1.12.0
 	github.com/go-redsync/redsync/v4 v4.18.1
+	github.com/go-sql-driver/mysql v1.10.1
 	github.com/gofiber/fiber/v2 v2.52.15
 	github.com/gomodule/redigo v1.9.3
 	github.com/labstack/echo/v4 v4.16.0
@@ -21,6 +22,7 @@ require (
 )
 
 require (
+	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/andybalholm/brotli v1.1.0 // indirect
 	github.com/bytedance/gopkg v0.1.3 // indirect
 	github.com/bytedance/sonic v1.15.0 // indirect
@@ -94,6 +96,7 @@ require (
 	github.com/nonstick-go/nonstick/adapters/echo v0.1.0
 	github.com/nonstick-go/nonstick/adapters/fiber v0.1.0
 	github.com/nonstick-go/nonstick/adapters/gin v0.1.0
+	github.com/nonstick-go/nonstick/backends/fallback/mysqlstore v0.1.0
 	github.com/nonstick-go/nonstick/backends/goredis v0.1.0
 	github.com/nonstick-go/nonstick/backends/redigo v0.1.0
 	github.com/opencontainers/go-digest v1.0.0 // indirect
@@ -129,3 +132,5 @@ replace github.com/nonstick-go/nonstick/adapters/fiber => ../adapters/fiber
 replace github.com/nonstick-go/nonstick/backends/internal/redisstore => ../backends/internal/redisstore
 
 replace github.com/nonstick-go/nonstick/backends/redigo => ../backends/redigo
+
+replace github.com/nonstick-go/nonstick/backends/fallback/mysqlstore => ../backends/fallback/mysqlstore

@@ -10,7 +10,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/nonstick-go/nonstick/core/internal/lease"
+	"github.com/nonstick-go/nonstick/core/lease"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 

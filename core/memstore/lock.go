@@ -5,7 +5,7 @@ import (
 	"maps"
 	"time"
 
-	"github.com/nonstick-go/nonstick/core/internal/lease"
+	"github.com/nonstick-go/nonstick/core/lease"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 

@@ -93,8 +93,11 @@ func (m *Mux) Open(ctx context.Context, rawURL string) (Handler, error) {
 // importOf tells which import brings a scheme of ours.
 func importOf(scheme string) string {
 	path := map[string]string{"memory": "core/memstore", "file": "core/filestore"}[scheme]
-	if kind, _, _ := strings.Cut(scheme, "+"); kind == "redis" || kind == "rediss" {
+	switch kind, _, _ := strings.Cut(scheme, "+"); kind {
+	case "redis", "rediss":
 		path = "backends/goredis"
+	case "mysql", "mysqls":
+		path = "backends/fallback/mysqlstore"
 	}
 	if path == "" {
 		return ""

@@ -1,7 +1,7 @@
 package redisstore
 
 // The lock of a session is two fields of its hash, which are there only while somebody has it or waits for it. Package
-// core/internal/lease says the same in Go, and has the reasons.
+// core/lease says the same in Go, and has the reasons.
 //
 //	l  token, end of the lease, since when, state, holder, and whom it was taken from with its since; separated by blanks
 //	q  for each waiter: token, channel, end of its place, lease, and holder; separated by blanks, each ended by ;

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -99,7 +100,7 @@ func ParseURL(u *url.URL) (*Config, error) {
 		errs = append(errs, errors.New("prefix must not be empty"))
 	}
 	if kind == "rediss" {
-		errs = append(errs, c.setTLS(p))
+		c.TLS = p.TLS()
 	}
 	errs = append(errs, c.setReplicas(p))
 	return c, errors.Join(append(errs, p.Err())...)
@@ -221,8 +222,11 @@ func (c *Config) Credentials() (password string, err error) {
 		return c.Password, nil
 	}
 	text, err := os.ReadFile(c.PasswordFile)
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathErr.Err // the path came from the URL
+	}
 	if err != nil {
-		return "", &CredentialsError{withoutPath(err)}
+		return "", &CredentialsError{err}
 	}
 	password = strings.TrimRight(string(text), "\r\n")
 	if password == "" {

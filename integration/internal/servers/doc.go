@@ -18,4 +18,6 @@
 //	NONSTICK_REDIS7_IMAGE     image for Redis 7.0, default redis:7.0
 //	NONSTICK_REDIS_IMAGE      image for Redis 8, default redis:8
 //	NONSTICK_VALKEY_IMAGE     image for Valkey 8, default valkey/valkey:8
+//	NONSTICK_MARIADB10_IMAGE  image for MariaDB 10.11, default mariadb:10.11
+//	NONSTICK_MARIADB_IMAGE    image for MariaDB 11, default mariadb:11.8
 package servers

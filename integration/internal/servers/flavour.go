@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Server is a program that speaks the protocol of Redis, in one version.
+// Server is a program in one version.
 type Server string
 
 // The servers that tests run against. Their names are those of their programs in bin/servers.
@@ -16,10 +16,16 @@ const (
 	Redis7  Server = "redis-7.0"
 	Redis8  Server = "redis-8.0"
 	Valkey8 Server = "valkey-8.1"
+
+	MariaDB10 Server = "mariadb-10.11"
+	MariaDB11 Server = "mariadb-11.8"
 )
 
-// All returns every server, for tests of what may differ between them.
+// All returns every server that speaks the protocol of Redis, for tests of what may differ between them.
 func All() []Server { return []Server{Redis7, Redis8, Valkey8} }
+
+// AllMariaDB returns every server that speaks the protocol of MySQL.
+func AllMariaDB() []Server { return []Server{MariaDB10, MariaDB11} }
 
 // orDefault returns s, or the server for tests that name none.
 func (s Server) orDefault(t testing.TB) Server {
@@ -68,6 +74,10 @@ func (s Server) image() string {
 		return envOr("NONSTICK_REDIS7_IMAGE", "redis:7.0")
 	case Valkey8:
 		return envOr("NONSTICK_VALKEY_IMAGE", "valkey/valkey:8")
+	case MariaDB10:
+		return envOr("NONSTICK_MARIADB10_IMAGE", "mariadb:10.11")
+	case MariaDB11:
+		return envOr("NONSTICK_MARIADB_IMAGE", "mariadb:11.8")
 	default:
 		return envOr("NONSTICK_REDIS_IMAGE", "redis:8")
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonstick-go/nonstick/core/internal/lease"
+	"github.com/nonstick-go/nonstick/core/lease"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 

@@ -1,5 +1,20 @@
 // Package lease is the lock of a session and the queue in front of it, as the rules of session.Locker want them, for
-// stores that keep them in a place of their own and change them one at a time: it has no clock, no I/O and no mutex.
+// authors of backends that keep both in a place of their own and change them one at a time: as pure functions, without
+// clock, I/O and mutex.
+//
+// A backend keeps a State beside each session, or none while the lock is free, and changes it in steps that nobody can come
+// between: under a mutex (memstore), under a file lock (filestore), or by a compare-and-set of what it has read
+// (mysqlstore). now is always the clock that all users of the store share. Leases and places have a resolution of
+// nanoseconds; a State encodes as JSON.
+//
+// # Errors
+//
+// Those of session.Locker: session.ErrLocked when the queue is full, session.ErrLockLost when a token does not hold the lock.
+// That the session is alive, and what ErrNotFound is, only the backend knows.
+//
+// # Concurrency
+//
+// A State is not safe for concurrent use.
 package lease
 
 import (

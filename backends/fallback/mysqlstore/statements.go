@@ -1,0 +1,53 @@
+package mysqlstore
+
+import (
+	"strings"
+)
+
+const (
+	// format is the number of the table's layout. It is in the comment of the table, so that a program knows one that a
+	// later version of this package has changed.
+	format        = "1"
+	commentPrefix = "nonstick sessions, format "
+
+	maxTable = 60
+)
+
+// serverNow is the server's clock in microseconds since 1970, whatever time zone the connection has.
+const serverNow = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(6))"
+
+// statements are the texts of all statements, with the name of the table in them. Nothing else is ever put into a text.
+type statements struct {
+	schema string
+
+	read, create, change, replace, touch, destroy string
+	find, remove                                  string // GC
+	lock, locked, stored                          string
+
+	table string
+}
+
+func newStatements(table string) statements {
+	in := strings.NewReplacer("TABLE", "`"+table+"`", "SERVER_NOW", serverNow).Replace
+	return statements{
+		table:  table,
+		schema: createTable(table),
+		// The row is alive if its end is after now, which is the program's clock: that which made the times of the record.
+		read:   in("SELECT seen, record FROM TABLE WHERE id = ?"),
+		create: in("INSERT INTO TABLE (id, version, seen, expires, record) VALUES (?, ?, ?, ?, ?)"),
+		change: in("UPDATE TABLE SET version = ?, seen = ?, expires = ?, record = ? WHERE id = ? AND version = ? AND expires > ?"),
+		// Of an expired row: the lock goes with the session that it belonged to.
+		replace: in("UPDATE TABLE SET version = ?, seen = ?, expires = ?, record = ?, lock_state = NULL, lock_turn = lock_turn + 1" +
+			" WHERE id = ? AND version = ? AND expires <= ?"),
+		touch:   in("UPDATE TABLE SET seen = ?, expires = ? WHERE id = ? AND version = ? AND seen <= ? AND expires > ?"),
+		destroy: in("DELETE FROM TABLE WHERE id = ?"),
+		find:    in("SELECT id FROM TABLE WHERE expires <= LEAST(?, SERVER_NOW DIV 1000) ORDER BY expires LIMIT ?"),
+		remove:  in("DELETE FROM TABLE WHERE expires <= LEAST(?, SERVER_NOW DIV 1000) AND id IN "),
+		lock: in("SELECT version, expires, seen, lock_turn, lock_state, SERVER_NOW," +
+			" IF(? OR lock_state IS NULL OR LEFT(lock_state, 16) = ?, record, NULL) FROM TABLE WHERE id = ?"),
+		locked: in("UPDATE TABLE SET lock_state = ?, lock_turn = lock_turn + 1" +
+			" WHERE id = ? AND lock_turn = ? AND version = ? AND expires > ?"),
+		stored: in("UPDATE TABLE SET version = ?, seen = ?, expires = ?, record = ?, lock_state = ?, lock_turn = lock_turn + 1" +
+			" WHERE id = ? AND version = ? AND expires > ? AND lock_turn = ?"),
+	}
+}

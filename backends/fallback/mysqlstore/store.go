@@ -1,0 +1,138 @@
+package mysqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+const (
+	// DefaultTable is the name of the table unless Options.Table says otherwise.
+	DefaultTable = "nonstick_sessions"
+	// DefaultMaxBytes is the largest encoded record that a Store takes: in the worst case, in which every byte has to be
+	// escaped, it still fits the max_allowed_packet of 16 MiB with which servers come.
+	DefaultMaxBytes = 4 << 20
+
+	maxBytesLimit = 1<<24 - 1 // of a MEDIUMBLOB
+
+	// callTime bounds a call whose context has no deadline.
+	callTime = time.Second
+)
+
+// Options are the settings of a Store. The zero value is ready to use.
+type Options struct {
+	// Table is the name of the table; default DefaultTable. It is at most 60 lower-case letters, digits and underscores,
+	// and begins with a letter. Stores with different tables do not see each other's sessions.
+	Table string
+	// MaxBytes is the largest encoded record that is taken, in bytes; a larger one is session.ErrTooLarge. The default
+	// is DefaultMaxBytes, the maximum 16777215, what a MEDIUMBLOB holds. The server's max_allowed_packet may be less.
+	MaxBytes int
+	// NoCreate keeps the Store from making its table: somebody else does, with what Schema returns.
+	NoCreate bool
+}
+
+// Store is a session.Handler, session.Toucher, session.Locker, session.Pinger and io.Closer. It is safe for concurrent
+// use. Close closes the connections if the Store was opened from a URL; every call after it, and every call that it
+// interrupts, is session.ErrClosed.
+type Store struct {
+	db       *sql.DB
+	owned    bool // db is ours to close
+	sql      statements
+	maxBytes int
+	noCreate bool
+
+	life   context.Context // ends with Close
+	close  context.CancelFunc
+	closed atomic.Bool
+
+	ready    atomic.Bool // the table was there
+	preparer sync.Mutex
+	refused  backoff      // the table cannot be used
+	packet   atomic.Int64 // max_allowed_packet of the server
+
+	inspected atomic.Bool
+}
+
+// New returns a Store that uses db; nil opts mean the zero value. The pool stays the caller's to close. Its driver must be
+// that of MySQL, github.com/go-sql-driver/mysql, or a wrapper of it.
+//
+// The DSN should have interpolateParams=true, or each call takes two more round trips; timeout, readTimeout and
+// writeTimeout, shorter than the session.Manager's budgets; innodb_lock_wait_timeout=1 and rejectReadOnly=true. The pool
+// should be bounded (SetMaxOpenConns, and SetMaxIdleConns with the same number) and use no connection for longer than five
+// minutes (SetConnMaxLifetime). A Store does not depend on any of that to be right: clientFoundRows, parseTime, the
+// collation, the time zone and the sql_mode may be what they are, and a call without a deadline ends after a second.
+func New(db *sql.DB, opts *Options) (*Store, error) {
+	if db == nil {
+		return nil, errors.New("mysqlstore: the database is nil")
+	}
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	s, err := newStore(db, o)
+	if err != nil {
+		return nil, fmt.Errorf("mysqlstore: %w", err)
+	}
+	return s, nil
+}
+
+func newStore(db *sql.DB, o Options) (*Store, error) {
+	table, err := checkTable(o.Table)
+	if err != nil {
+		return nil, err
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	if o.MaxBytes < 0 || o.MaxBytes > maxBytesLimit {
+		return nil, fmt.Errorf("Options.MaxBytes must be between 1 and %d", maxBytesLimit)
+	}
+	s := &Store{db: db, sql: newStatements(table), maxBytes: o.MaxBytes, noCreate: o.NoCreate}
+	s.life, s.close = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// Close ends the Store. Closing twice does no harm.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.close()
+	if !s.owned {
+		return nil
+	}
+	return s.db.Close()
+}
+
+// begin is what every call begins with: it returns a context that ends in time, and with the Store, and sees to it that
+// the table is there.
+func (s *Store) begin(ctx context.Context) (context.Context, func(), error) {
+	if s.closed.Load() {
+		return ctx, func() {}, session.ErrClosed
+	}
+	ctx, cancel := bounded(ctx)
+	stop := context.AfterFunc(s.life, cancel)
+	end := func() { stop(); cancel() }
+	if s.ready.Load() {
+		return ctx, end, nil
+	}
+	if err := s.prepare(ctx); err != nil {
+		end()
+		return ctx, func() {}, err
+	}
+	return ctx, end, nil
+}
+
+// bounded returns a context that can be cancelled and has a deadline.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, callTime)
+}
