@@ -71,16 +71,7 @@ func newClient(c *redisstore.Config, backoff *redisstore.Backoff, readOnly bool,
 			}
 			return dial(ctx, network, addr)
 		},
-		OnConnect: func(ctx context.Context, conn *redis.Conn) error {
-			backoff.Note(nil)
-			if connected != nil {
-				connected()
-			}
-			if readOnly {
-				return conn.ReadOnly(ctx).Err()
-			}
-			return nil
-		},
+		OnConnect:        onConnect(backoff, readOnly, connected),
 		MasterName:       c.Master,
 		SentinelUsername: c.SentinelUser,
 		SentinelPassword: c.SentinelPassword,
@@ -98,5 +89,19 @@ func newClient(c *redisstore.Config, backoff *redisstore.Backoff, readOnly bool,
 		single := o.Simple()
 		single.Network = c.Network
 		return redis.NewClient(single)
+	}
+}
+
+// onConnect returns what is to be done with each connection that is logged in.
+func onConnect(backoff *redisstore.Backoff, readOnly bool, connected func()) func(context.Context, *redis.Conn) error {
+	return func(ctx context.Context, conn *redis.Conn) error {
+		backoff.Note(nil)
+		if connected != nil {
+			connected()
+		}
+		if readOnly {
+			return conn.ReadOnly(ctx).Err()
+		}
+		return nil
 	}
 }
