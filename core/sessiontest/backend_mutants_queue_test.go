@@ -18,7 +18,7 @@ func lockQueueMutants() []mutantTest {
 		{name: "there is no queue", spoil: func(m *mutant) {
 			m.asking(func(ask *session.LockRequest) { ask.Wait = 0 })
 			m.answering(func(_ ctx, _ session.ID, _ session.LockRequest, lock *session.Lock) { lock.Retry = time.Millisecond })
-		}, fails: "lock-overtake lock-queue lock-queue-full lock-takeover-queue?"},
+		}, fails: "lock-overtake lock-queue? lock-queue-full lock-takeover-queue?"},
 		{name: "waiters do not leave", spoil: func(m *mutant) {
 			m.tracked()
 			m.release = func(ctx ctx, id session.ID, token session.LockToken) error {

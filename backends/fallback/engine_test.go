@@ -1,0 +1,132 @@
+package fallback_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/nonstick-go/nonstick/backends/fallback"
+)
+
+// scenarios are what the protocol has to stand.
+func scenarios() map[string]faults {
+	return map[string]faults{
+		"the fast store is away":         {outage: [2]int{6, 0}, lost: [2]int{40, 0}},
+		"nodes do not reach the fast":    {partition: [2]int{8, 0}, lost: [2]int{40, 0}},
+		"and nodes die":                  {outage: [2]int{4, 0}, partition: [2]int{4, 0}, lost: [2]int{40, 20}, crash: 6},
+		"and nodes stand still":          {outage: [2]int{4, 0}, partition: [2]int{4, 0}, lost: [2]int{30, 0}, pause: 8},
+		"the durable store is away":      {outage: [2]int{0, 6}, lost: [2]int{10, 40}, crash: 2},
+		"one store at a time":            {outage: [2]int{4, 4}, lost: [2]int{30, 30}, crash: 2, oneAtOnce: true},
+		"both, and each node for itself": {outage: [2]int{3, 3}, partition: [2]int{3, 3}, lost: [2]int{30, 30}, crash: 4, pause: 4},
+	}
+}
+
+// rough are scenarios in which all happens that often that a missing rule is soon noticed.
+func rough() map[string]faults {
+	return map[string]faults{
+		"nodes stand still":         {partition: [2]int{15, 0}, lost: [2]int{60, 0}, pause: 25},
+		"nodes stand still and die": {outage: [2]int{8, 0}, partition: [2]int{15, 0}, lost: [2]int{60, 0}, pause: 15, crash: 4},
+		"answers are lost":          {lost: [2]int{80, 0}},
+		"everything":                {outage: [2]int{8, 4}, partition: [2]int{15, 4}, lost: [2]int{60, 30}, pause: 15, crash: 4},
+	}
+}
+
+const steps = 400
+
+// seeds is how many runs each scenario has: SEEDS in the environment, or what an ordinary test has time for.
+func seeds() int {
+	if n, err := strconv.Atoi(os.Getenv("SEEDS")); err == nil {
+		return n
+	}
+	return 2000 / slowdown
+}
+
+// search runs seeds until one goes wrong, and returns that.
+func search(f faults, r fallback.Rules, first, n int) (*simulation, uint64, int) {
+	var next, acked atomic.Int64
+	var found atomic.Pointer[simulation]
+	var at atomic.Uint64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for found.Load() == nil {
+				seed := first + int(next.Add(1))
+				if seed > first+n {
+					return
+				}
+				s := simulate(uint64(seed), f, r, false)
+				acked.Add(int64(len(s.acked)))
+				if len(s.wrong) > 0 && found.CompareAndSwap(nil, s) {
+					at.Store(uint64(seed))
+				}
+			}
+		})
+	}
+	workers.Wait()
+	if found.Load() != nil { // once more, to see what happens
+		return simulate(at.Load(), f, r, true), at.Load(), int(acked.Load())
+	}
+	return nil, 0, int(acked.Load())
+}
+
+// No acknowledged write is lost or there twice, no destroyed session comes back, and nobody reads what is older than a
+// second.
+func TestSimulation(t *testing.T) {
+	all := scenarios()
+	maps.Copy(all, rough())
+	for name, f := range all {
+		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
+			s, seed, acked := search(f, fallback.Rules{}, 0, seeds())
+			if s != nil {
+				t.Fatalf("seed %d:\n%s\n%s", seed, strings.Join(s.wrong, "\n"), strings.Join(s.history, "\n"))
+			}
+			t.Logf("%d runs, %d acknowledged writes", seeds(), acked)
+		})
+	}
+}
+
+// noticed has a run for each rule that goes wrong without it. When the code changes others do.
+func noticed() map[string]run {
+	return map[string]run{
+		"acknowledge by an old state":             {"everything", 37871},
+		"keep the generation":                     {"answers are lost", 1},
+		"let an older copy replace a newer one":   {"answers are lost", 3},
+		"no mark of a destroyed session":          {"answers are lost", 17},
+		"take a word back at once":                {"answers are lost", 28664},
+		"tell the cache what is not new any more": {"answers are lost", 2491},
+		"write past the cache without a word":     {"answers are lost", 28},
+	}
+}
+
+type run struct {
+	scenario string
+	seed     int
+}
+
+// Every rule of the protocol is needed: without it, some run goes wrong.
+func TestAblations(t *testing.T) {
+	rules := fallback.AblatedRules()
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
+			if known, ok := noticed()[name]; ok { // to save the time
+				if s, _, _ := search(rough()[known.scenario], rules[name], known.seed-1, 1); s != nil {
+					return
+				}
+			}
+			for _, scenario := range slices.Sorted(maps.Keys(rough())) {
+				if s, seed, _ := search(rough()[scenario], rules[name], 0, 40_000); s != nil {
+					t.Logf("noticed when %s, seed %d: %s", scenario, seed, s.wrong[0])
+					return
+				}
+			}
+			t.Error(fmt.Sprint("nobody notices: ", name))
+		})
+	}
+}

@@ -1,0 +1,186 @@
+package fallback
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+const (
+	// failures is how many calls in a row have to fail until a store counts as away. For the fast one a call that takes
+	// longer than slow has failed.
+	failures = 3
+	slow     = 100 * time.Millisecond
+	// proofs is how many probes in a row have to work, proofPause apart, until it counts as back.
+	proofs     = 3
+	proofPause = 100 * time.Millisecond
+	// minProbe and maxProbe are the pauses between probes that fail. Each is drawn between nothing and the limit, so that
+	// the nodes of an application do not come all at once.
+	minProbe = 250 * time.Millisecond
+	maxProbe = 5 * time.Second
+)
+
+var (
+	errDown = fmt.Errorf("%w: it did not answer, and is not asked before a probe has worked", session.ErrUnavailable)
+	errBusy = fmt.Errorf("%w: others write faster than the cache can follow", session.ErrUnavailable)
+)
+
+// breaker keeps calls from a store that does not answer. Only probes, which no visitor waits for, find out that it is back.
+type breaker struct {
+	name string
+	slow time.Duration // a call that takes as long has failed; zero for none
+
+	mu     sync.Mutex
+	bad    int // calls in a row
+	down   bool
+	good   int // probes in a row
+	next   time.Time
+	paused time.Duration // the limit of the pause before the next probe
+}
+
+func (b *breaker) up() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.down
+}
+
+// note counts the outcome of a call. It reports whether the store counts as away since then.
+func (b *breaker) note(err error, took time.Duration, now time.Time) (changed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, session.ErrClosed): // the visitor's doing, and ours
+		return false
+	case !outage(err) && (b.slow == 0 || took < b.slow):
+		b.bad = 0
+		return false
+	}
+	b.bad++
+	if b.bad < failures && !errors.Is(err, session.ErrMisconfigured) {
+		return false
+	}
+	return b.trip(now)
+}
+
+// trip makes the store count as away.
+func (b *breaker) trip(now time.Time) (changed bool) {
+	if b.down {
+		return false
+	}
+	b.down, b.good, b.next, b.paused = true, 0, now, minProbe
+	return true
+}
+
+// refuted makes the store count as away because a probe has failed.
+func (b *breaker) refuted(now time.Time) (changed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.trip(now)
+}
+
+// due reports whether it is time for a probe.
+func (b *breaker) due(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.down && !now.Before(b.next)
+}
+
+// probed counts a probe. It reports whether the store counts as back since then.
+func (b *breaker) probed(err error, now time.Time, random io.Reader) (changed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err != nil {
+		var draw [4]byte
+		_, _ = io.ReadFull(random, draw[:])
+		b.good, b.next = 0, now.Add(time.Duration(float64(b.paused)*float64(binary.BigEndian.Uint32(draw[:]))/(1<<32)))
+		b.paused = min(2*b.paused, maxProbe)
+		return false
+	}
+	b.good++
+	b.next = now.Add(proofPause)
+	if b.good < proofs {
+		return false
+	}
+	b.down, b.bad = false, 0
+	return true
+}
+
+// onFast makes a call of the fast store.
+func (e *engine) onFast(ctx context.Context, call func() error) error {
+	return e.guarded(ctx, &e.fastHealth, call)
+}
+
+// onDurable makes a call of the durable store.
+func (e *engine) onDurable(ctx context.Context, call func() error) error {
+	return e.guarded(ctx, &e.durableHealth, call)
+}
+
+func (e *engine) guarded(ctx context.Context, b *breaker, call func() error) error {
+	switch {
+	case ctx.Err() != nil: // no fault of the store
+		return unavailable(ctx.Err())
+	case e.closed.Load():
+		return session.ErrClosed
+	case !b.up():
+		return errDown
+	}
+	begin := e.clock.Now()
+	err := call()
+	end := e.clock.Now()
+	if b.note(err, end.Sub(begin), end) {
+		e.report(event{kind: eventDown, store: b.name, err: err})
+	}
+	return err
+}
+
+// probe finds out whether a store that counts as away is back.
+func (e *engine) probe(ctx context.Context, b *breaker, h session.Handler) {
+	if !b.due(e.clock.Now()) {
+		return
+	}
+	err := e.prove(ctx, b, h)
+	if b.probed(err, e.clock.Now(), e.random) {
+		e.report(event{kind: eventUp, store: b.name})
+	}
+}
+
+// prove makes a store take a session, show it, and forget it.
+func (e *engine) prove(ctx context.Context, b *breaker, h session.Handler) error {
+	var id session.ID
+	_, _ = io.ReadFull(e.random, id[:])
+	begin := e.clock.Now()
+	rec := session.Record{Version: session.Version{1}, Created: begin, Seen: begin, TTL: markLasts}
+	err := h.Write(ctx, id, rec, session.Version{})
+	if err == nil {
+		_, err = h.Read(ctx, id)
+	}
+	if err == nil {
+		err = h.Destroy(ctx, id)
+	}
+	if err == nil && b.slow > 0 && e.clock.Now().Sub(begin) > 3*b.slow {
+		err = errDown
+	}
+	return err
+}
+
+// outage reports whether a call failed, as opposed to having been answered.
+func outage(err error) bool {
+	if err == nil {
+		return false
+	}
+	for _, answer := range []error{session.ErrNotFound, session.ErrExists, session.ErrConflict, session.ErrTooLarge, session.ErrCorrupt,
+		session.ErrLocked, session.ErrLockLost, errors.ErrUnsupported} {
+		if errors.Is(err, answer) {
+			return false
+		}
+	}
+	return true
+}
+
+func unavailable(err error) error { return fmt.Errorf("%w: %w", session.ErrUnavailable, err) }

@@ -1,0 +1,313 @@
+package fallback_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/nonstick-go/nonstick/backends/fallback"
+	"github.com/nonstick-go/nonstick/core/memstore"
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+// A simulation is one run of several nodes on two stores, all of it decided by a seed. One goroutine runs at a time: each
+// stops before and after every call of a store, and the seed says which goes on, when a store fails, and when a node dies.
+type simulation struct {
+	rnd     *rand.Rand
+	faults  faults
+	rules   fallback.Rules
+	now     time.Time
+	nodes   []*node
+	tiers   [2]*tier // fast, durable
+	running []*task
+	verbose bool // keep a history
+	history []string
+	wrong   []string
+
+	id        session.ID
+	acked     []ack
+	destroyed []ack
+	doubtful  bool // the answer to some Destroy was lost
+	strict    bool // nothing that cannot be verified is served
+	tries     int
+}
+
+// faults are how often things happen, out of 1,000 steps.
+type faults struct {
+	outage    [2]int // of a store, for all nodes
+	partition [2]int // of a node from a store
+	lost      [2]int // calls whose answer does not arrive, and those that are made late
+	crash     int
+	pause     int // of a whole node, for seconds
+	oneAtOnce bool
+}
+
+// ack is something that was acknowledged.
+type ack struct {
+	what string
+	node int
+	at   time.Time
+}
+
+type node struct {
+	sim      *simulation
+	index    int
+	engine   *fallback.Engine
+	cut      [2]time.Time // until when it does not reach a store
+	paused   time.Time    // until when nothing of it runs
+	nextTick time.Time
+	ticking  bool
+	born     int
+	last     uint64
+}
+
+// Now implements fallback.Clock.
+func (n *node) Now() time.Time { return n.sim.now }
+
+// tier is a store that fails.
+type tier struct {
+	session.Handler
+	index int
+	down  time.Time
+	late  []func()
+}
+
+// task is a goroutine of a node.
+type task struct {
+	node *node
+	born int
+	name string
+	run  chan bool // false: die
+	idle chan struct{}
+	done bool
+}
+
+type taskKey struct{}
+
+func simulate(seed uint64, f faults, r fallback.Rules, verbose bool) *simulation {
+	s := &simulation{verbose: verbose, rnd: rand.New(rand.NewPCG(seed, 1)), rules: r, now: time.Now(), strict: f.outage[1]+f.partition[1] == 0}
+	for i := range s.tiers {
+		s.tiers[i] = &tier{Handler: memstore.New(nil), index: i}
+	}
+	s.read(s.id[:])
+	for i := range 3 {
+		n := &node{sim: s, index: i}
+		s.nodes = append(s.nodes, n)
+		s.boot(n)
+	}
+	s.finish(s.nodes[0], "create", func(ctx context.Context) {
+		rec := s.record(s.nodes[0], session.Version{}, "")
+		if err := s.nodes[0].engine.Write(ctx, s.id, rec, session.Version{}); err != nil {
+			s.failf("create: %v", err)
+		}
+	})
+	s.faults = f
+	for range steps {
+		s.step()
+	}
+	s.heal()
+	s.check()
+	return s
+}
+
+func (s *simulation) read(p []byte) {
+	for i := range p {
+		p[i] = byte(s.rnd.Uint32())
+	}
+}
+
+// Read implements io.Reader for the engines.
+func (s *simulation) Read(p []byte) (int, error) { s.read(p); return len(p), nil }
+
+func (s *simulation) chance(perMille int) bool { return s.rnd.IntN(1000) < perMille }
+
+func (s *simulation) logf(format string, args ...any) {
+	if !s.verbose {
+		return
+	}
+	s.history = append(s.history, fmt.Sprintf("%7dms ", s.now.UnixMilli()%10_000_000)+fmt.Sprintf(format, args...))
+}
+
+func (s *simulation) failf(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	s.wrong = append(s.wrong, text)
+	s.logf("WRONG: %s", text)
+}
+
+// boot starts a node, with nothing of what it knew before.
+func (s *simulation) boot(n *node) {
+	n.born++
+	n.ticking, n.nextTick = false, s.now
+	n.engine = fallback.NewEngine(&link{n, s.tiers[0]}, &link{n, s.tiers[1]}, n, s, s.rules)
+}
+
+func (s *simulation) step() {
+	s.now = s.now.Add(time.Duration(s.rnd.IntN(20)) * time.Millisecond)
+	if s.chance(20) {
+		s.now = s.now.Add(time.Duration(s.rnd.IntN(500)) * time.Millisecond)
+	}
+	s.misfortune()
+	for _, n := range s.nodes {
+		if !n.ticking && !s.now.Before(n.paused) && !s.now.Before(n.nextTick) && s.chance(700) {
+			n.ticking = true
+			s.begin(n, "tick", func(ctx context.Context) {
+				born := n.born
+				n.engine.Tick(ctx)
+				if n.born == born {
+					n.ticking, n.nextTick = false, s.now.Add(time.Duration(100+s.rnd.IntN(800))*time.Millisecond)
+				}
+			})
+		}
+	}
+	if len(s.running) < 8 && s.chance(200) {
+		s.work(s.nodes[s.rnd.IntN(len(s.nodes))])
+	}
+	if len(s.running) > 0 {
+		if t := s.running[s.rnd.IntN(len(s.running))]; !s.now.Before(t.node.paused) {
+			s.resume(t)
+		}
+	}
+}
+
+// misfortune is what may happen at any time.
+func (s *simulation) misfortune() {
+	long := func() time.Time { return s.now.Add(time.Duration(s.rnd.IntN(8000)) * time.Millisecond) }
+	trouble := func(index int) bool { // another store is in trouble, or was a moment ago
+		other := s.tiers[1-index]
+		bad := s.now.Before(other.down.Add(4 * time.Second))
+		for _, n := range s.nodes {
+			bad = bad || s.now.Before(n.cut[1-index].Add(4*time.Second))
+		}
+		return s.faults.oneAtOnce && bad
+	}
+	for i, t := range s.tiers {
+		if s.chance(s.faults.outage[i]) && !trouble(i) {
+			t.down = long()
+			s.logf("store %d is away until %d", i, t.down.UnixMilli()%10_000_000)
+		}
+		if s.chance(s.faults.partition[i]) && !trouble(i) {
+			n := s.nodes[s.rnd.IntN(len(s.nodes))]
+			n.cut[i] = long()
+			s.logf("node %d does not reach store %d until %d", n.index, i, n.cut[i].UnixMilli()%10_000_000)
+		}
+		if len(t.late) > 0 && s.chance(50) && !s.now.Before(t.down) {
+			t.late[0]()
+			t.late = t.late[1:]
+		}
+	}
+	if s.chance(s.faults.pause) {
+		n := s.nodes[s.rnd.IntN(len(s.nodes))]
+		n.paused = long()
+		s.logf("node %d stands still until %d", n.index, n.paused.UnixMilli()%10_000_000)
+	}
+	if s.chance(s.faults.crash) {
+		n := s.nodes[s.rnd.IntN(len(s.nodes))]
+		s.logf("node %d dies", n.index)
+		s.kill(n)
+		s.boot(n)
+	}
+}
+
+func (s *simulation) kill(n *node) {
+	for _, t := range slices.Clone(s.running) {
+		if t.node == n {
+			t.run <- false
+			<-t.idle
+			s.running = slices.DeleteFunc(s.running, func(o *task) bool { return o == t })
+		}
+	}
+}
+
+// begin makes a task that has not run yet.
+func (s *simulation) begin(n *node, name string, do func(ctx context.Context)) *task {
+	t := &task{node: n, born: n.born, name: name, run: make(chan bool), idle: make(chan struct{})}
+	s.running = append(s.running, t)
+	go func() {
+		defer func() { t.done = true; t.idle <- struct{}{} }()
+		if <-t.run {
+			do(context.WithValue(context.Background(), taskKey{}, t))
+		}
+	}()
+	return t
+}
+
+// resume lets a task run to its next stop.
+func (s *simulation) resume(t *task) {
+	t.run <- true
+	<-t.idle
+	if t.done {
+		s.running = slices.DeleteFunc(s.running, func(o *task) bool { return o == t })
+	}
+}
+
+// finish runs a task to its end, with nothing in between.
+func (s *simulation) finish(n *node, name string, do func(ctx context.Context)) {
+	for t := s.begin(n, name, do); !t.done; {
+		s.resume(t)
+	}
+}
+
+// stop is where a task waits for its turn.
+func stop(ctx context.Context) {
+	t := ctx.Value(taskKey{}).(*task)
+	t.idle <- struct{}{}
+	if !<-t.run {
+		runtime.Goexit()
+	}
+}
+
+// link is the way from a node to a store.
+type link struct {
+	node *node
+	tier *tier
+}
+
+func (l *link) call(ctx context.Context, what string, id session.ID, do func() error) (err error) {
+	s := l.node.sim
+	begin := s.now
+	defer func() {
+		s.logf("  %d %-12s store %d %-7s %x since %d: %v", l.node.index, ctx.Value(taskKey{}).(*task).name, l.tier.index, what, id[:2], begin.UnixMilli()%10_000_000, err)
+	}()
+	stop(ctx)
+	if s.now.Before(l.tier.down) || s.now.Before(l.node.cut[l.tier.index]) {
+		if s.chance(s.faults.lost[l.tier.index]) {
+			l.tier.late = append(l.tier.late, func() { _ = do() })
+		}
+		return session.ErrUnavailable
+	}
+	if s.chance(s.faults.lost[l.tier.index]) {
+		_ = do()
+		return session.ErrUnavailable
+	}
+	err = do()
+	stop(ctx)
+	return err
+}
+
+func (l *link) Read(ctx context.Context, id session.ID) (rec session.Record, err error) {
+	err = l.call(ctx, "read", id, func() (err error) { rec, err = l.tier.Handler.Read(context.Background(), id); return err })
+	return rec, err
+}
+
+func (l *link) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
+	return l.call(ctx, fmt.Sprintf("%x", rec.Version[3:6]), id, func() error { return l.tier.Handler.Write(context.Background(), id, rec, prev) })
+}
+
+func (l *link) Destroy(ctx context.Context, id session.ID) error {
+	return l.call(ctx, "destroy", id, func() error { return l.tier.Handler.Destroy(context.Background(), id) })
+}
+
+func (l *link) GC(context.Context, int) (int, error) { return 0, nil }
+
+// record makes one as core does: its version is greater than the one it replaces.
+func (s *simulation) record(n *node, prev session.Version, payload string) session.Record {
+	n.last = max(n.last+1, binary.BigEndian.Uint64(prev[:8])+1, uint64(s.now.UnixMilli())<<16)
+	var v session.Version
+	binary.BigEndian.PutUint64(v[:8], n.last)
+	binary.BigEndian.PutUint64(v[8:], uint64(n.index*1000+n.born))
+	return session.Record{Version: v, Created: s.now, Seen: s.now, TTL: 24 * time.Hour, Payload: []byte(payload)}
+}
