@@ -50,8 +50,12 @@ func createTable(name string) string {
 // prepare sees to it that the table can be used, and learns what the server takes. A refusal stands for a second: else
 // each request would try to make the table that it may not make.
 func (s *Store) prepare(ctx context.Context) error {
-	s.preparer.Lock() // for two or three statements, each of which ends in time
-	defer s.preparer.Unlock()
+	select {
+	case s.preparer <- struct{}{}:
+	case <-ctx.Done():
+		return s.failed(ctx, ctx.Err())
+	}
+	defer func() { <-s.preparer }()
 	if s.ready.Load() {
 		return nil
 	}

@@ -27,27 +27,29 @@ type statements struct {
 	table string
 }
 
+// newStatements makes the statements. Those that change rows find them by id alone: ENDS keeps the server from choosing the
+// index of expires, in which it would lock the neighbours too.
 func newStatements(table string) statements {
-	in := strings.NewReplacer("TABLE", "`"+table+"`", "SERVER_NOW", serverNow).Replace
+	in := strings.NewReplacer("TABLE", "`"+table+"`", "SERVER_NOW", serverNow, "ENDS", "(expires + 0)").Replace
 	return statements{
 		table:  table,
 		schema: createTable(table),
 		// The row is alive if its end is after now, which is the program's clock: that which made the times of the record.
 		read:   in("SELECT seen, record FROM TABLE WHERE id = ?"),
 		create: in("INSERT INTO TABLE (id, version, seen, expires, record) VALUES (?, ?, ?, ?, ?)"),
-		change: in("UPDATE TABLE SET version = ?, seen = ?, expires = ?, record = ? WHERE id = ? AND version = ? AND expires > ?"),
+		change: in("UPDATE TABLE SET version = ?, seen = ?, expires = ?, record = ? WHERE id = ? AND version = ? AND ENDS > ?"),
 		// Of an expired row: the lock goes with the session that it belonged to.
 		replace: in("UPDATE TABLE SET version = ?, seen = ?, expires = ?, record = ?, lock_state = NULL, lock_turn = lock_turn + 1" +
-			" WHERE id = ? AND version = ? AND expires <= ?"),
-		touch:   in("UPDATE TABLE SET seen = ?, expires = ? WHERE id = ? AND version = ? AND seen <= ? AND expires > ?"),
+			" WHERE id = ? AND version = ? AND ENDS <= ?"),
+		touch:   in("UPDATE TABLE SET seen = ?, expires = ? WHERE id = ? AND version = ? AND seen <= ? AND ENDS > ?"),
 		destroy: in("DELETE FROM TABLE WHERE id = ?"),
 		find:    in("SELECT id FROM TABLE WHERE expires <= LEAST(?, SERVER_NOW DIV 1000) ORDER BY expires LIMIT ?"),
-		remove:  in("DELETE FROM TABLE WHERE expires <= LEAST(?, SERVER_NOW DIV 1000) AND id IN "),
+		remove:  in("DELETE FROM TABLE WHERE ENDS <= LEAST(?, SERVER_NOW DIV 1000) AND id IN "),
 		lock: in("SELECT version, expires, seen, lock_turn, lock_state, SERVER_NOW," +
 			" IF(? OR lock_state IS NULL OR LEFT(lock_state, 16) = ?, record, NULL) FROM TABLE WHERE id = ?"),
 		locked: in("UPDATE TABLE SET lock_state = ?, lock_turn = lock_turn + 1" +
-			" WHERE id = ? AND lock_turn = ? AND version = ? AND expires > ?"),
+			" WHERE id = ? AND lock_turn = ? AND version = ? AND ENDS > ?"),
 		stored: in("UPDATE TABLE SET version = ?, seen = ?, expires = ?, record = ?, lock_state = ?, lock_turn = lock_turn + 1" +
-			" WHERE id = ? AND version = ? AND expires > ? AND lock_turn = ?"),
+			" WHERE id = ? AND version = ? AND ENDS > ? AND lock_turn = ?"),
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,10 +50,10 @@ type Store struct {
 	close  context.CancelFunc
 	closed atomic.Bool
 
-	ready    atomic.Bool // the table was there
-	preparer sync.Mutex
-	refused  backoff      // the table cannot be used
-	packet   atomic.Int64 // max_allowed_packet of the server
+	ready    atomic.Bool   // the table was there
+	preparer chan struct{} // held by who looks for it
+	refused  backoff       // the table cannot be used
+	packet   atomic.Int64  // max_allowed_packet of the server
 
 	inspected atomic.Bool
 }
@@ -93,7 +92,7 @@ func newStore(db *sql.DB, o Options) (*Store, error) {
 	if o.MaxBytes < 0 || o.MaxBytes > maxBytesLimit {
 		return nil, fmt.Errorf("Options.MaxBytes must be between 1 and %d", maxBytesLimit)
 	}
-	s := &Store{db: db, sql: newStatements(table), maxBytes: o.MaxBytes, noCreate: o.NoCreate}
+	s := &Store{db: db, sql: newStatements(table), maxBytes: o.MaxBytes, noCreate: o.NoCreate, preparer: make(chan struct{}, 1)}
 	s.life, s.close = context.WithCancel(context.Background())
 	return s, nil
 }
