@@ -123,7 +123,7 @@ func TestPermissions(t *testing.T) {
 	m.Exec("USE sessions", text, "GRANT SELECT, INSERT, UPDATE ON sessions.nonstick_sessions TO least@'%'")
 	expectRefusal(t, "no DELETE", open(t, u).Ping(t.Context()), true, "lacks a permission")
 	m.Exec("GRANT DELETE ON sessions.nonstick_sessions TO least@'%'")
-	sessiontest.Run(t, harness(m, withParams(t, u, patient)))
+	sessiontest.Run(t, harness(m, withParams(t, u, patient), mysqlstore.DefaultTable))
 }
 
 // A table of somebody else is left alone, and so is one of a later version.

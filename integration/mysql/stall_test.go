@@ -19,15 +19,17 @@ const late = 2 * time.Second
 func TestStall(t *testing.T) {
 	t.Parallel()
 	m := servers.StartMariaDB(t, nil)
-	s := openAsIs(t, m.URL())
+	s, fresh := openAsIs(t, m.URL()), open(t, m.URL()) // which waits for 5 s if its caller has them
 	id := newID()
 	var n ticks
 	rec := record(n.next(), "payload")
 	eventually(t, "create", func() error { return s.Write(t.Context(), id, rec, session.Version{}) })
 	m.Stop()
+	go func() { _ = fresh.Destroy(t.Context(), id) }()
 	for what, limit := range map[string]time.Duration{"a deadline": 100 * time.Millisecond, "no deadline": time.Second} {
 		var wg sync.WaitGroup
-		for range 100 { // more than there are connections
+		for i := range 100 { // more than there are connections
+			s := []store{s, fresh}[i%2]
 			wg.Go(func() {
 				ctx := t.Context()
 				if what == "a deadline" {
