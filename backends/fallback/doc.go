@@ -15,8 +15,8 @@
 // # What is promised
 //
 // An acknowledged change is not lost, a destroyed session does not come back, and two changes never overwrite each other,
-// whatever happens to the fast store and to the nodes, and in whatever order, as long as the durable store keeps what it
-// has acknowledged. The node that made a change sees it at once, others within a second, and usually at once too.
+// whether the fast store is away, empty, late or out of reach for some, and whatever happens to the nodes, as long as the
+// durable store keeps what it has acknowledged. The node that made a change sees it at once, others within a second, and usually at once too.
 //
 // While the durable store does not answer, sessions are read from the fast one, if all nodes kept it up to date when they
 // were last heard of; changes are session.ErrUnavailable. A session that is only kept alive lives on in the fast store then,
@@ -25,8 +25,9 @@
 // The package's tests simulate this on the code itself, with answers that are lost or late, nodes that die, stand still or
 // reach only one of the stores; and they show that every rule of the protocol is needed.
 //
-// What is not promised: a fast store that goes back to an older state without being away for its clients, as a restart
-// from an old snapshot within milliseconds, is believed.
+// What is not promised: a fast store that comes back with an older state than it had, from a snapshot or as a replica that
+// lagged, is believed, unless a change has failed meanwhile. So the fast store should keep nothing on disk: an empty one is
+// safe. After a failover or a restore, empty it.
 //
 // # Cost
 //

@@ -100,8 +100,7 @@ func (e *engine) look(ctx context.Context) (view, error) {
 func (e *engine) saw(rec session.Record, at time.Time) (view, error) {
 	v := view{version: rec.Version, at: at}
 	if err := json.Unmarshal(rec.Payload, &v.state); err != nil || v.Generation == "" {
-		return view{}, fmt.Errorf("%w: the state of the fallback is corrupt: destroy the session %x of the durable store, and nobody is logged out",
-			session.ErrUnavailable, stateID())
+		return view{}, fmt.Errorf("%w: what the fallback keeps of its own state in the durable store is corrupt", session.ErrUnavailable)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
