@@ -57,16 +57,23 @@ func (p *probe) expires(soon func(rec *session.Record, span time.Duration)) {
 
 // createShort stores a record that is about to expire. It reports false if that happened already.
 func (p *probe) createShort(h session.Handler, rec session.Record) (session.ID, bool) {
-	id, begin := p.id(), time.Now()
-	err := h.Write(p.ctx, id, rec, session.Version{})
+	id := p.id()
+	err := p.timed(func() error { return h.Write(p.ctx, id, rec, session.Version{}) })
 	if p.late(err, rec) {
 		return id, false
 	}
 	p.ok("creating a session that is about to expire", err)
+	return id, true
+}
+
+// timed makes a call that sets a deadline which the case waits for, so that sleepUntil knows how late a store may be.
+func (p *probe) timed(call func() error) error {
+	begin := time.Now()
+	err := call()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.slow = max(p.slow, time.Since(begin))
-	return id, true
+	return err
 }
 
 // late reports whether err is ErrNotFound for no other reason than that the deadline of rec has come.
@@ -138,7 +145,7 @@ func changeDeadline(p *probe) {
 		p.ok("change to a later deadline", err)
 		ending := p.next(long, "short")
 		ending.TTL = span
-		err = nodes[1].Write(p.ctx, cut, ending, long.Version)
+		err = p.timed(func() error { return nodes[1].Write(p.ctx, cut, ending, long.Version) })
 		if p.late(err, ending) {
 			return false
 		}

@@ -165,7 +165,10 @@ func lockExpired(p *probe) {
 	p.inTime(func(span time.Duration) bool {
 		rec := p.record("payload")
 		rec.TTL = span
-		id := p.create(nodes[0], rec)
+		id, ok := p.createShort(nodes[0], rec)
+		if !ok {
+			return false
+		}
 		a := p.owner(nodes[0], id, "/a")
 		if _, err := a.acquire(); errors.Is(err, session.ErrNotFound) {
 			return false

@@ -31,7 +31,7 @@ type probe struct {
 	text  []string
 	close []io.Closer
 	tick  uint64
-	slow  time.Duration // the longest call that stored a record which is about to expire
+	slow  time.Duration // the longest call that set a deadline which the case waits for
 }
 
 // run runs one case in a goroutine of its own and returns what it found wrong.

@@ -91,7 +91,7 @@ func touchExpires(p *probe) {
 		}
 		touched := rec
 		touched.Seen = rec.Seen.Add(time.Millisecond)
-		err := p.touch(p.ctx, h, id, touched)
+		err := p.timed(func() error { return p.touch(p.ctx, h, id, touched) })
 		if p.late(err, rec) {
 			return false
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // process is a server that runs as a child of the test.
@@ -65,10 +66,26 @@ func (p *process) signal(s syscall.Signal) error {
 	if err := p.cmd.Process.Signal(s); err != nil {
 		return err
 	}
-	if s == syscall.SIGKILL {
+	switch s {
+	case syscall.SIGKILL:
 		<-p.done
+	case syscall.SIGSTOP:
+		return p.stopped()
 	}
 	return nil
+}
+
+// stopped waits until every thread stands still: the signal is delivered to one after the other, and one that runs
+// meanwhile may answer another call.
+func (p *process) stopped() error {
+	for end := time.Now().Add(readyTime); ; time.Sleep(time.Millisecond) {
+		if standsStill(p.cmd.Process.Pid) {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%s did not stop", p.name)
+		}
+	}
 }
 
 func (p *process) remove() {
