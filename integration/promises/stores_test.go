@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nonstick-go/nonstick/backends/fallback/mysqlstore"
 	"github.com/nonstick-go/nonstick/backends/goredis"
 	"github.com/nonstick-go/nonstick/core/filestore"
 	"github.com/nonstick-go/nonstick/core/memstore"
@@ -22,6 +23,14 @@ var stores = map[string]func(testing.TB) session.Handler{
 		return store
 	},
 	"redis": func(t testing.TB) session.Handler { return openRedis(t, servers.StartRedis(t, nil), patient) },
+	"mysql": func(t testing.TB) session.Handler {
+		const patient = "?dial_timeout=20s&read_timeout=20s&write_timeout=20s"
+		store, err := mysqlstore.Open(servers.StartMariaDB(t, nil).URL() + patient)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store
+	},
 }
 
 // patient are URL parameters for tests that count, on machines that run all of them at once: see newManager.
