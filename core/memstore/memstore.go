@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -169,6 +171,26 @@ func (s *Store) GC(ctx context.Context, limit int) (removed int, err error) {
 		}
 	}
 	return removed, nil
+}
+
+// List implements session.Lister.
+func (s *Store) List(ctx context.Context) iter.Seq2[session.ID, error] {
+	return func(yield func(session.ID, error) bool) {
+		for i := range s.shards {
+			sh := &s.shards[i]
+			if err := s.acquire(ctx, sh); err != nil {
+				yield(session.ID{}, err)
+				return
+			}
+			ids := slices.Collect(maps.Keys(sh.entries))
+			sh.Unlock()
+			for _, id := range ids {
+				if !yield(id, nil) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Ping implements session.Pinger.

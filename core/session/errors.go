@@ -35,6 +35,8 @@ var (
 	// ErrLockLost says that somebody else has taken the lock of an Exclusive session, because its lease had ended. What the
 	// former holder wanted to store is refused.
 	ErrLockLost = errors.New("session lock was lost to another request")
+	// ErrRestarted is an Incarnated Handler's answer when its server has restarted, or another one has taken its place.
+	ErrRestarted = errors.New("session store has restarted")
 	// ErrReadOnly says that a session that was asked for with ReadOnly was to be changed.
 	ErrReadOnly = errors.New("session is read-only in this request")
 	// ErrCommitted says that a session was to be changed, or first asked for, after its commit, which happens before the first

@@ -1,6 +1,9 @@
 package session
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // Handler stores sessions. It is the contract between this package and a backend, and has the four verbs of PHP's
 // save handlers, made safe for many servers: read, write, destroy, gc.
@@ -71,6 +74,24 @@ type ReplicaReader interface {
 	// So ReadReplica leaves enough of the time until the deadline of ctx. It is errors.ErrUnsupported where there are
 	// no copies.
 	ReadReplica(ctx context.Context, id ID) (Record, error)
+}
+
+// Incarnated is an optional capability of a Handler whose servers can go back in time: one that restarts with an older
+// snapshot, or a copy that lagged and takes the master's place, has lost what was acknowledged since. It lets the very read
+// that would be wrong find out.
+type Incarnated interface {
+	// Begin makes every server that the store consists of now remember name, in its memory alone: no restart keeps it, and
+	// no copy of the server has it.
+	Begin(ctx context.Context, name string) error
+	// ReadSince is Read, provided that the server which answers has run since Begin with that name, else ErrRestarted.
+	ReadSince(ctx context.Context, name string, id ID) (Record, error)
+}
+
+// Lister is an optional capability of a Handler: to find all sessions.
+type Lister interface {
+	// List yields the ID of each stored session, in no order, among them perhaps some that have expired. One that is
+	// created or ends meanwhile may be there or not. After an error it ends.
+	List(ctx context.Context) iter.Seq2[ID, error]
 }
 
 // Pinger is an optional capability of a Handler: to prove that the store would serve a session now.

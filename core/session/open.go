@@ -96,6 +96,8 @@ func importOf(scheme string) string {
 	switch kind, _, _ := strings.Cut(scheme, "+"); kind {
 	case "redis", "rediss":
 		path = "backends/goredis"
+	case "fallback":
+		path = "backends/fallback"
 	case "mysql", "mysqls":
 		path = "backends/fallback/mysqlstore"
 	}

@@ -26,6 +26,9 @@ const (
 
 	OpReadReplica Op = "read-replica"
 
+	OpBegin     Op = "begin"
+	OpReadSince Op = "read-since"
+
 	OpAcquire      Op = "acquire"
 	OpWriteRelease Op = "write-release"
 	OpExtend       Op = "extend"
@@ -139,6 +142,31 @@ func (f *Faulty) ReadReplica(ctx context.Context, id session.ID) (rec session.Re
 			return err
 		}
 		return fmt.Errorf("read replica: %w", errors.ErrUnsupported)
+	})
+	if err != nil {
+		return session.Record{}, err
+	}
+	return rec, nil
+}
+
+// Begin implements session.Incarnated.
+func (f *Faulty) Begin(ctx context.Context, name string) error {
+	return f.call(ctx, OpBegin, func() error {
+		if i, ok := f.inner.(session.Incarnated); ok {
+			return i.Begin(ctx, name)
+		}
+		return fmt.Errorf("begin: %w", errors.ErrUnsupported)
+	})
+}
+
+// ReadSince implements session.Incarnated.
+func (f *Faulty) ReadSince(ctx context.Context, name string, id session.ID) (rec session.Record, err error) {
+	err = f.call(ctx, OpReadSince, func() error {
+		if i, ok := f.inner.(session.Incarnated); ok {
+			rec, err = i.ReadSince(ctx, name, id)
+			return err
+		}
+		return fmt.Errorf("read since: %w", errors.ErrUnsupported)
 	})
 	if err != nil {
 		return session.Record{}, err

@@ -51,6 +51,9 @@ func testAll(t *testing.T) {
 		name string
 		run  func(t *testing.T)
 	}{
+		{"Incarnation", testIncarnation},
+		{"IncarnationCluster", testIncarnationCluster},
+		{"IncarnationSentinel", testIncarnationSentinel},
 		{"LockCluster", testLockCluster},
 		{"DeadWaiterCluster", testDeadWaiterCluster},
 		{"PingCluster", testPingCluster},

@@ -30,6 +30,11 @@ func (s *Store) read(ctx context.Context, from fielder, key string) (session.Rec
 	if data == nil {
 		return session.Record{}, session.ErrNotFound
 	}
+	return alive(seen, data)
+}
+
+// alive returns the record that fields hold, unless its time is over.
+func alive(seen, data []byte) (session.Record, error) {
 	rec, err := decode(seen, data)
 	if err != nil {
 		return session.Record{}, err

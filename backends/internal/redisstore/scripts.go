@@ -56,10 +56,16 @@ func newScript(body string) script {
 // run runs a script. A server that does not know it by name gets it whole, in the same call.
 func (s *Store) run(ctx context.Context, sc script, key string, args ...any) (any, error) {
 	reply, err := s.eval(ctx, "evalsha", sc.sha, key, args)
-	if refused, ok := errors.AsType[serverError](err); ok && strings.HasPrefix(refused.Error(), "NOSCRIPT") {
+	if unknownScript(err) {
 		return s.eval(ctx, "eval", sc.body, key, args)
 	}
 	return reply, err
+}
+
+// unknownScript reports whether a server does not know a script by its name.
+func unknownScript(err error) bool {
+	refused, ok := errors.AsType[serverError](err)
+	return ok && strings.HasPrefix(refused.Error(), "NOSCRIPT")
 }
 
 func (s *Store) eval(ctx context.Context, command string, sc any, key string, args []any) (any, error) {

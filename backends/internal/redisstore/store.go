@@ -26,7 +26,7 @@ type Options struct {
 	MaxBytes int    // of an encoded record; default DefaultMaxBytes
 }
 
-// Store is a session.Handler, session.Toucher, session.ReplicaReader, session.Locker, session.Pinger and io.Closer. It is safe for concurrent use.
+// Store is a session.Handler, session.Toucher, session.ReplicaReader, session.Incarnated, session.Locker, session.Pinger and io.Closer. It is safe for concurrent use.
 type Store struct {
 	conn     Conn
 	close    func() error // of the client, if the Store made it
@@ -41,6 +41,7 @@ type Store struct {
 	waitTimeout time.Duration
 
 	inspected atomic.Bool
+	since     atomic.Pointer[incarnation] // the one that was asked for last
 
 	write, touch, acquire, writeRelease, extend, release script
 }

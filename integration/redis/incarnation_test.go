@@ -1,0 +1,114 @@
+package redis_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/nonstick-go/nonstick/core/session"
+	"github.com/nonstick-go/nonstick/integration/internal/servers"
+)
+
+// readSince reads a session from servers that have run since a name was given to them.
+func readSince(t testing.TB, s store, name string, id session.ID) (session.Record, error) {
+	t.Helper()
+	return s.(session.Incarnated).ReadSince(t.Context(), name, id)
+}
+
+// A server that restarts with what it had is not taken for the one before it. What it was not asked for it does not vouch
+// for either.
+func testIncarnation(t *testing.T) {
+	t.Parallel()
+	for _, server := range servers.All() {
+		t.Run(string(server), func(t *testing.T) {
+			t.Parallel()
+			r := servers.StartRedis(t, &servers.RedisOptions{Server: server, Users: []string{"web on >s3cret " + leastPrivilege}})
+			s, other := open(t, r.UserURL("web", "s3cret", 0)), open(t, r.URL())
+			id, rec := stored(t, s)
+			expect := func(when, name string, id session.ID, want error) {
+				t.Helper()
+				got, err := readSince(t, other, name, id)
+				if !errors.Is(err, want) || err == nil && string(got.Payload) != string(rec.Payload) {
+					t.Fatalf("%s: got %q and error %v, want error %v", when, got.Payload, err, want)
+				}
+			}
+			expect("before Begin", "one", id, session.ErrRestarted)
+			must(t, "Begin", s.(session.Incarnated).Begin(t.Context(), "one"))
+			expect("after Begin", "one", id, nil)
+			expect("another name", "two", id, session.ErrRestarted)
+			expect("no session", "one", newID(), session.ErrNotFound)
+			touched := rec
+			touched.Seen = rec.Seen.Add(rec.TTL)
+			must(t, "Touch", s.Touch(t.Context(), id, touched))
+			if got, err := readSince(t, other, "one", id); err != nil || got.Seen.UnixMilli() != touched.Seen.UnixMilli() {
+				t.Errorf("after a touch: seen %v, error %v", got.Seen, err)
+			}
+			must(t, "SAVE", r.Admin().Save(t.Context()).Err())
+			r.Kill()
+			r.Restart()
+			eventually(t, "a read of the snapshot", func() error { _, err := other.Read(t.Context(), id); return err })
+			expect("after a restart", "one", id, session.ErrRestarted)
+			eventually(t, "Begin", func() error { return s.(session.Incarnated).Begin(t.Context(), "two") })
+			expect("after Begin again", "two", id, nil)
+			expect("the first name", "one", id, session.ErrRestarted)
+		})
+	}
+}
+
+// A replica that takes its master's place is not taken for it, and the other masters go on as before.
+func testIncarnationCluster(t *testing.T) {
+	t.Parallel()
+	c := servers.StartRedisCluster(t, &servers.RedisClusterOptions{Replicas: 1})
+	s := open(t, c.URL())
+	must(t, "Begin", s.(session.Incarnated).Begin(t.Context(), "one"))
+	master := c.Nodes()[0] // it has the slots up to 5460
+	var ids [40]session.ID
+	for i := range ids {
+		ids[i], _ = stored(t, s)
+		if _, err := readSince(t, s, "one", ids[i]); err != nil {
+			t.Fatalf("before the failover: %v", err)
+		}
+	}
+	master.Kill()
+	until(t, func() bool { owner := c.Owner(100); return owner != nil && owner != master })
+	for _, id := range ids {
+		mine := servers.Slot(key(id)) <= 5460
+		eventually(t, fmt.Sprint("ReadSince, of the dead master: ", mine), func() error {
+			switch _, err := readSince(t, s, "one", id); {
+			case mine && errors.Is(err, session.ErrRestarted), !mine && err == nil:
+				return nil
+			case err == nil:
+				t.Fatal("a replica is taken for its master")
+				return nil
+			default:
+				return err
+			}
+		})
+	}
+}
+
+// The master is switched on purpose.
+func testIncarnationSentinel(t *testing.T) {
+	t.Parallel()
+	c := servers.StartRedisSentinel(t, nil)
+	s := open(t, c.URL())
+	must(t, "Begin", s.(session.Incarnated).Begin(t.Context(), "one"))
+	id, _ := stored(t, s)
+	if _, err := readSince(t, s, "one", id); err != nil {
+		t.Fatalf("before the failover: %v", err)
+	}
+	master := c.Master()
+	master.Kill()
+	until(t, func() bool { now := c.Master(); return now != nil && now != master })
+	eventually(t, "ReadSince", func() error {
+		switch _, err := readSince(t, s, "one", id); {
+		case err == nil:
+			t.Fatal("a replica is taken for its master")
+			return nil
+		case errors.Is(err, session.ErrRestarted):
+			return nil
+		default:
+			return err
+		}
+	})
+}
