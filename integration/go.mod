@@ -96,6 +96,7 @@ require (
 	github.com/nonstick-go/nonstick/adapters/echo v0.1.0
 	github.com/nonstick-go/nonstick/adapters/fiber v0.1.0
 	github.com/nonstick-go/nonstick/adapters/gin v0.1.0
+	github.com/nonstick-go/nonstick/backends/fallback v0.1.0
 	github.com/nonstick-go/nonstick/backends/fallback/mysqlstore v0.1.0
 	github.com/nonstick-go/nonstick/backends/goredis v0.1.0
 	github.com/nonstick-go/nonstick/backends/redigo v0.1.0
@@ -134,3 +135,5 @@ replace github.com/nonstick-go/nonstick/backends/internal/redisstore => ../backe
 replace github.com/nonstick-go/nonstick/backends/redigo => ../backends/redigo
 
 replace github.com/nonstick-go/nonstick/backends/fallback/mysqlstore => ../backends/fallback/mysqlstore
+
+replace github.com/nonstick-go/nonstick/backends/fallback => ../backends/fallback

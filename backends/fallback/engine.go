@@ -27,6 +27,8 @@ import (
 //     has read, there is no newer generation than the one it knows.
 //   - A write that ends when the node may not rely on that any more reads the state again, after it is stored: then
 //     whoever fills a newer generation finds the write in the durable store.
+//   - Who notices that the cache has gone back in time gives their word too. A generation begins in the memory of the servers,
+//     so each read finds out by itself.
 //   - What the cache has is only ever replaced by something newer, and a destroyed session leaves a mark that is newer
 //     than everything, so a late copy harms nobody.
 type engine struct {
@@ -36,13 +38,20 @@ type engine struct {
 	random        io.Reader
 	node          string
 	rules         rules
-	report        func(event)
+	report        func(Event)
 	closed        atomic.Bool
 
 	fastHealth, durableHealth breaker
 
+	journal       *journal // nil without a local store
+	recent        *recent  // nil without one
+	letters       atomic.Int64
+	requireShared bool // of what is acknowledged without the durable store
+	mergePayload  func(base, winner, loser []byte) (merged []byte, lost bool, err error)
+
 	mu    sync.Mutex
 	view  view                // the state as it was read last
+	older string              // the generation that the cache has forgotten, or in which it has gone back in time
 	until time.Time           // until when our own word certainly stands in the state; zero if it does not
 	since time.Time           // when it was given first
 	beats map[string]lastBeat // of other nodes that have given theirs
@@ -62,6 +71,12 @@ type rules struct {
 	sameName  bool // keep the generation when a word is taken back
 	shortWord bool // take a word back at once
 	noNewer   bool // let an older copy replace a newer one
+	noSince   bool // believe a cache that has restarted
+	noKeep    bool // acknowledge a branch that is only in the cache
+	noTell    bool // let others take the place of a branch
+	noPast    bool // forget what a branch has been through
+	noAgain   bool // let a branch win that has grown since
+	noNote    bool // leave no note of a session that has ended
 }
 
 // The times of the protocol.
@@ -79,9 +94,16 @@ const (
 	markLasts = 10 * time.Minute
 )
 
-func newEngine(fast, durable session.Handler, clock Clock, random io.Reader, report func(event)) *engine {
-	e := &engine{fast: fast, durable: durable, clock: clock, random: random, report: report, beats: make(map[string]lastBeat)}
+func newEngine(fast, durable session.Handler, local Local, clock Clock, random io.Reader, report func(Event)) *engine {
+	e := &engine{mergePayload: session.MergePayload, fast: fast, durable: durable, clock: clock, random: random, report: report, beats: make(map[string]lastBeat)}
 	e.locker, _ = durable.(session.Locker)
+	if local != nil {
+		e.recent = newRecent()
+		e.journal = &journal{local: local, report: report, open: make(map[session.ID]opening), blank: func() session.Record {
+			now := clock.Now()
+			return session.Record{Version: e.stamp(session.Version{}), Created: now, Seen: now, TTL: markLasts}
+		}}
+	}
 	e.node = e.draw()
 	e.fastHealth.name, e.fastHealth.slow, e.durableHealth.name = "fast", slow, "durable"
 	return e
@@ -89,34 +111,50 @@ func newEngine(fast, durable session.Handler, clock Clock, random io.Reader, rep
 
 // Read returns what the cache has, if that can be relied on, else what is stored.
 func (e *engine) Read(ctx context.Context, id session.ID) (session.Record, error) {
+	if e.journal.has(id) {
+		if err := e.settleOwn(ctx, id); err != nil {
+			return e.readAway(ctx, e.current(), id, err)
+		}
+	}
 	v := e.current()
-	relied := v.reliable(e.clock.Now()) && e.fastHealth.up()
 	fill := false
-	if relied {
+	if v.reliable(e.clock.Now()) && e.fastHealth.up() && !e.outdated(v) {
 		rec, err := e.cached(ctx, v, id)
-		if err == nil && !isMark(rec) {
+		switch {
+		case err == nil && isBranch(rec):
+			return e.readBranch(ctx, v, id, rec)
+		case err == nil && !isMark(rec):
+			e.recent.put(id, rec, e.clock.Now())
 			return rec, nil
 		}
-		fill = err != nil && !outage(err)
+		fill = err != nil && !outage(err) && !errors.Is(err, session.ErrRestarted)
 	}
 	rec, err := e.stored(ctx, id)
 	switch {
-	case err == nil && fill:
+	case outage(err):
+		return e.readAway(ctx, v, id, err)
+	case err != nil:
+		e.recent.drop(id)
+		return rec, err
+	case fill:
 		e.fill(ctx, v, id, rec)
-	case outage(err) && !relied && v.Generation != "" && ctx.Err() == nil:
-		return e.unverified(ctx, v, id, err)
 	}
-	return rec, err
+	e.recent.put(id, rec, e.clock.Now())
+	return rec, nil
 }
 
-// cached reads the cache. What is no session there is like nothing at all.
-func (e *engine) cached(ctx context.Context, v view, id session.ID) (session.Record, error) {
-	var rec session.Record
-	err := e.onFast(ctx, func() (err error) { rec, err = e.fast.Read(ctx, v.key(id)); return err })
-	if errors.Is(err, session.ErrCorrupt) {
-		_ = e.onFast(ctx, func() error { return e.fast.Destroy(ctx, v.key(id)) })
+// readBranch returns what has become of a session while the durable store was away for some node.
+func (e *engine) readBranch(ctx context.Context, v view, id session.ID, rec session.Record) (session.Record, error) {
+	b, err := parseBranch(rec)
+	if err != nil || b.ended {
+		return session.Record{}, or(err, session.ErrNotFound)
 	}
-	return rec, err
+	if e.durableHealth.up() {
+		if rec, err := e.settle(ctx, v, id, b); !outage(err) {
+			return rec, err
+		}
+	}
+	return b.reveal(e.clock.Now())
 }
 
 // stored reads the durable store.
@@ -125,44 +163,60 @@ func (e *engine) stored(ctx context.Context, id session.ID) (rec session.Record,
 	return rec, err
 }
 
-// unverified reads the cache although it cannot be relied on, as the durable store has been away for a while: nobody can
-// write past the cache meanwhile, unless for some node it is just the other way round.
-func (e *engine) unverified(ctx context.Context, v view, id session.ID, away error) (session.Record, error) {
-	if v.past() || e.durableHealth.up() || !e.fastHealth.up() {
-		return session.Record{}, away
-	}
-	rec, err := e.cached(ctx, v, id)
-	if err != nil || isMark(rec) {
-		return session.Record{}, away
-	}
-	return rec, nil
-}
-
-// fill puts what was read into the cache, unless something is there by now.
-func (e *engine) fill(ctx context.Context, v view, id session.ID, rec session.Record) {
-	err := e.onFast(ctx, func() error { return e.fast.Write(ctx, v.key(id), rec, session.Version{}) })
-	if errors.Is(err, session.ErrTooLarge) {
-		_ = e.onFast(ctx, func() error {
-			return e.fast.Write(ctx, v.key(id), mark(rec.Version, e.clock.Now(), markLasts), session.Version{})
-		})
-	}
-}
-
 // Write stores rec in the durable store, and then in the cache.
 func (e *engine) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
+	err := e.prepare(ctx, id)
 	v := e.current()
-	err := e.onDurable(ctx, func() error { return e.durable.Write(ctx, id, rec, prev) })
+	if err == nil {
+		err = e.store(ctx, id, rec, prev)
+	}
 	return e.written(ctx, v, id, rec, prev, err)
+}
+
+// store writes to the durable store.
+func (e *engine) store(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
+	if !rec.Successor.IsZero() {
+		if err := e.noteEnd(ctx, id); err != nil {
+			return err
+		}
+	}
+	return e.onDurable(ctx, func() error { return e.durable.Write(ctx, id, rec, prev) })
+}
+
+// prepare tells the durable store of the branch of a session that is to be changed. Reading it has done so, unless that
+// store was away then; so there is nothing to do if it has answered all the time.
+func (e *engine) prepare(ctx context.Context, id session.ID) error {
+	if e.journal.has(id) {
+		if err := e.settleOwn(ctx, id); err != nil {
+			return err
+		}
+	}
+	v := e.current()
+	if !e.durableHealth.shaky(e.clock.Now()) || !e.usable(v) {
+		return nil
+	}
+	if rec, err := e.cached(ctx, v, id); err == nil && isBranch(rec) {
+		b, err := parseBranch(rec)
+		if err == nil {
+			_, err = e.settle(ctx, v, id, b)
+		}
+		return unless(err, session.ErrNotFound) // it has ended: the durable store says so too
+	}
+	return nil
 }
 
 // written tells the cache of a write that began under a view, or of the one that was in its way.
 func (e *engine) written(ctx context.Context, v view, id session.ID, rec session.Record, prev session.Version, err error) error {
 	switch conflict, ok := errors.AsType[*session.ConflictError](err); {
 	case err == nil:
+		e.recent.put(id, rec, e.clock.Now())
 		return e.publish(ctx, v, id, rec, prev)
+	case outage(err):
+		return e.spill(ctx, id, rec, prev, err)
 	case ok && !conflict.Newest.Version.IsZero(): // perhaps whoever wrote it died before they could
+		e.recent.put(id, conflict.Newest, e.clock.Now())
 		if v.reliable(e.clock.Now()) && e.fastHealth.up() {
-			_ = e.put(ctx, v.key(id), conflict.Newest, prev)
+			_ = e.put(ctx, v, id, conflict.Newest, prev)
 		}
 	}
 	return err
@@ -172,26 +226,17 @@ func (e *engine) written(ctx context.Context, v view, id session.ID, rec session
 // durable store is away the cache is better than nothing.
 func (e *engine) Touch(ctx context.Context, id session.ID, rec session.Record) error {
 	err := e.onDurable(ctx, func() error { return touch(ctx, e.durable, id, rec) })
-	if err != nil && !outage(err) {
+	switch {
+	case outage(err):
+		return e.touchAway(ctx, id, rec, err)
+	case err != nil:
 		return err
 	}
-	v := e.current()
-	if err == nil {
-		if v, err = e.recent(ctx); err != nil {
-			return err
-		}
-		if v.past() {
-			return nil
-		}
+	v, err := e.latest(ctx)
+	if err == nil && e.usable(v) {
+		_ = e.onFast(ctx, func() error { return touch(ctx, e.fast, v.key(id), rec) }) // else it ends there, and is filled in again
 	}
-	if v.Generation == "" || !e.fastHealth.up() || e.own() {
-		return err
-	}
-	cacheErr := e.onFast(ctx, func() error { return touch(ctx, e.fast, v.key(id), rec) })
-	if cacheErr == nil {
-		return nil
-	}
-	return err // nothing that the cache says of a session is certain now
+	return err
 }
 
 func touch(ctx context.Context, h session.Handler, id session.ID, rec session.Record) error {
@@ -201,11 +246,28 @@ func touch(ctx context.Context, h session.Handler, id session.ID, rec session.Re
 	return errors.ErrUnsupported
 }
 
-// Destroy removes a session from the cache and from the durable store. If the state turns out to have changed meanwhile it
-// begins anew.
+// Destroy removes a session from everywhere.
 func (e *engine) Destroy(ctx context.Context, id session.ID) error {
+	err := e.destroy(ctx, id)
+	if outage(err) {
+		return e.destroyAway(ctx, id, err)
+	}
+	e.recent.drop(id)
+	if err != nil || !e.journal.has(id) {
+		return err
+	}
+	own, err := e.journal.read(ctx, id)
+	if err != nil || !own.ok {
+		return err
+	}
+	return e.journal.settled(ctx, id, own)
+}
+
+// destroy removes a session from the cache and from the durable store. If the state turns out to have changed meanwhile it
+// begins anew.
+func (e *engine) destroy(ctx context.Context, id session.ID) error {
 	for {
-		v, err := e.recent(ctx)
+		v, err := e.latest(ctx)
 		if err != nil {
 			return err
 		}
@@ -213,6 +275,9 @@ func (e *engine) Destroy(ctx context.Context, id session.ID) error {
 			if err := e.tell(ctx, func() error { return e.bury(ctx, v, id) }); err != nil {
 				return err
 			}
+		}
+		if err := e.noteEnd(ctx, id); err != nil {
+			return err
 		}
 		if err := e.onDurable(ctx, func() error { return e.durable.Destroy(ctx, id) }); err != nil {
 			return err
@@ -228,101 +293,4 @@ func (e *engine) Destroy(ctx context.Context, id session.ID) error {
 			return nil
 		}
 	}
-}
-
-// bury leaves a mark in the cache where a session was, if there was one.
-func (e *engine) bury(ctx context.Context, v view, id session.ID) error {
-	if e.rules.noMark {
-		return e.onFast(ctx, func() error { return e.fast.Destroy(ctx, v.key(id)) })
-	}
-	_, err := e.cached(ctx, v, id)
-	if errors.Is(err, session.ErrNotFound) {
-		if _, err := e.stored(ctx, id); errors.Is(err, session.ErrNotFound) {
-			return nil // nobody has anything to fill in; else anybody could have marks made
-		}
-	}
-	return e.put(ctx, v.key(id), mark(lastVersion(), e.clock.Now(), markLasts), session.Version{})
-}
-
-// publish makes the cache follow what was just stored, in whatever way is needed for others to see it. v is what was known
-// before it was stored: if that can be relied on still, the cache was believed all the time. Else the state is read now. If
-// the cache is believed by then, others may have stored more when it was not, and have had no reason to tell it to the
-// cache; so what is stored now is what goes there.
-func (e *engine) publish(ctx context.Context, v view, id session.ID, rec session.Record, prev session.Version) error {
-	if e.own() {
-		return nil // nobody believes the cache
-	}
-	if v.reliable(e.clock.Now()) || e.rules.noFresh && v.Generation != "" {
-		return e.tell(ctx, func() error { return e.put(ctx, v.key(id), rec, prev) })
-	}
-	v, err := e.look(ctx)
-	if err != nil {
-		return err
-	}
-	if v.past() {
-		return nil // nobody believes the cache, and who does later reads what is stored
-	}
-	if !e.rules.noReread {
-		switch rec, err = e.stored(ctx, id); {
-		case errors.Is(err, session.ErrNotFound):
-			rec = mark(lastVersion(), e.clock.Now(), markLasts)
-		case err != nil:
-			return err
-		}
-	}
-	return e.tell(ctx, func() error { return e.put(ctx, v.key(id), rec, session.Version{}) })
-}
-
-// tell does something to the cache, or gives our word that it is not to be believed.
-func (e *engine) tell(ctx context.Context, do func() error) error {
-	if e.fastHealth.up() {
-		if err := do(); err == nil || e.rules.noWord {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return unavailable(ctx.Err())
-		}
-	}
-	return e.giveWord(ctx)
-}
-
-// put makes the cache have rec, or something newer.
-func (e *engine) put(ctx context.Context, key session.ID, rec session.Record, prev session.Version) error {
-	for range 100 { // each time somebody else has written something newer than what was there
-		err := e.onFast(ctx, func() error { return e.fast.Write(ctx, key, rec, prev) })
-		conflict, _ := errors.AsType[*session.ConflictError](err)
-		switch {
-		case errors.Is(err, session.ErrNotFound):
-			if prev.IsZero() || !e.clock.Now().Before(rec.Deadline()) {
-				return nil // it has just expired
-			}
-			prev = session.Version{}
-			continue
-		case errors.Is(err, session.ErrTooLarge):
-			rec = mark(rec.Version, e.clock.Now(), max(rec.TTL, markLasts))
-			continue
-		case errors.Is(err, session.ErrConflict), errors.Is(err, session.ErrExists):
-		default:
-			return err
-		}
-		var newest session.Record
-		if conflict != nil {
-			newest = conflict.Newest
-		}
-		if newest.Version.IsZero() {
-			err := e.onFast(ctx, func() (err error) { newest, err = e.fast.Read(ctx, key); return err })
-			switch {
-			case errors.Is(err, session.ErrNotFound):
-				prev = session.Version{}
-				continue
-			case err != nil:
-				return err
-			}
-		}
-		if newer(newest.Version, rec.Version) && !e.rules.noNewer {
-			return nil
-		}
-		prev = newest.Version
-	}
-	return errBusy
 }

@@ -42,6 +42,17 @@ type breaker struct {
 	good   int // probes in a row
 	next   time.Time
 	paused time.Duration // the limit of the pause before the next probe
+	failed time.Time     // when a call failed last
+}
+
+// shakyFor is how long after a failure a store counts as shaky: longer than a request takes.
+const shakyFor = 10 * time.Second
+
+// shaky reports whether some call has failed lately.
+func (b *breaker) shaky(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.down || now.Sub(b.failed) < shakyFor
 }
 
 func (b *breaker) up() bool {
@@ -61,6 +72,7 @@ func (b *breaker) note(err error, took time.Duration, now time.Time) (changed bo
 		b.bad = 0
 		return false
 	}
+	b.failed = now
 	b.bad++
 	if b.bad < failures && !errors.Is(err, session.ErrMisconfigured) {
 		return false
@@ -102,6 +114,7 @@ func (b *breaker) probed(err error, now time.Time, random io.Reader) (changed bo
 		b.paused = min(2*b.paused, maxProbe)
 		return false
 	}
+	b.failed = now // until now
 	b.good++
 	b.next = now.Add(proofPause)
 	if b.good < proofs {
@@ -134,7 +147,7 @@ func (e *engine) guarded(ctx context.Context, b *breaker, call func() error) err
 	err := call()
 	end := e.clock.Now()
 	if b.note(err, end.Sub(begin), end) {
-		e.report(event{kind: eventDown, store: b.name, err: err})
+		e.report(Event{Kind: EventDown, Store: b.name, Err: err})
 	}
 	return err
 }
@@ -146,7 +159,7 @@ func (e *engine) probe(ctx context.Context, b *breaker, h session.Handler) {
 	}
 	err := e.prove(ctx, b, h)
 	if b.probed(err, e.clock.Now(), e.random) {
-		e.report(event{kind: eventUp, store: b.name})
+		e.report(Event{Kind: EventUp, Store: b.name})
 	}
 }
 
@@ -175,7 +188,7 @@ func outage(err error) bool {
 		return false
 	}
 	for _, answer := range []error{session.ErrNotFound, session.ErrExists, session.ErrConflict, session.ErrTooLarge, session.ErrCorrupt,
-		session.ErrLocked, session.ErrLockLost, errors.ErrUnsupported} {
+		session.ErrLocked, session.ErrLockLost, session.ErrRestarted, errors.ErrUnsupported} {
 		if errors.Is(err, answer) {
 			return false
 		}

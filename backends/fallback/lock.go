@@ -13,14 +13,23 @@ import (
 
 // Acquire implements session.Locker.
 func (e *engine) Acquire(ctx context.Context, id session.ID, ask session.LockRequest) (lock session.Lock, err error) {
+	if err := e.prepare(ctx, id); err != nil {
+		return session.Lock{}, err
+	}
 	err = e.locked(ctx, func(l session.Locker) error { lock, err = l.Acquire(ctx, id, ask); return err })
 	return lock, err
 }
 
 // WriteRelease implements session.Locker.
 func (e *engine) WriteRelease(ctx context.Context, id session.ID, rec session.Record, prev session.Version, token session.LockToken) error {
+	var err error
+	if !rec.Successor.IsZero() {
+		err = e.noteEnd(ctx, id)
+	}
 	v := e.current()
-	err := e.locked(ctx, func(l session.Locker) error { return l.WriteRelease(ctx, id, rec, prev, token) })
+	if err == nil {
+		err = e.locked(ctx, func(l session.Locker) error { return l.WriteRelease(ctx, id, rec, prev, token) })
+	}
 	return e.written(ctx, v, id, rec, prev, err)
 }
 

@@ -29,5 +29,13 @@ func lastVersion() (v session.Version) {
 	return v
 }
 
+// newest returns the later one of two versions.
+func newest(a, b session.Version) session.Version {
+	if newer(a, b) {
+		return a
+	}
+	return b
+}
+
 // newer reports whether a is what b is, or was written after it.
 func newer(a, b session.Version) bool { return bytes.Compare(a[:], b[:]) >= 0 }

@@ -30,9 +30,15 @@ type simulation struct {
 
 	id        session.ID
 	acked     []ack
+	popped    []ack
+	perhaps   map[string]bool // words that somebody has wanted to remove
 	destroyed []ack
+	begun     bool // to create the session
+	created   bool
 	doubtful  bool // the answer to some Destroy was lost
+	patient   bool
 	strict    bool // nothing that cannot be verified is served
+	single    bool // no two misfortunes come together, so there is nothing to merge
 	tries     int
 }
 
@@ -41,9 +47,17 @@ type faults struct {
 	outage    [2]int // of a store, for all nodes
 	partition [2]int // of a node from a store
 	lost      [2]int // calls whose answer does not arrive, and those that are made late
+	rewind    int    // the fast store restarts, with what it had a while ago or with nothing
 	crash     int
 	pause     int // of a whole node, for seconds
 	oneAtOnce bool
+	patient   bool // a slow call of the fast store is none that has failed
+}
+
+// single reports whether only one of the stores is ever in trouble.
+func (f faults) single() bool {
+	trouble := func(i int) bool { return f.outage[i]+f.partition[i]+f.lost[i] > 0 }
+	return !trouble(0) || !trouble(1)
 }
 
 // ack is something that was acknowledged.
@@ -61,6 +75,8 @@ type node struct {
 	paused   time.Time    // until when nothing of it runs
 	nextTick time.Time
 	ticking  bool
+	draining bool
+	local    *memstore.Store // its disk
 	born     int
 	last     uint64
 }
@@ -71,9 +87,35 @@ func (n *node) Now() time.Time { return n.sim.now }
 // tier is a store that fails.
 type tier struct {
 	session.Handler
-	index int
-	down  time.Time
-	late  []func()
+	index    int
+	down     time.Time
+	late     []func()
+	known    map[session.ID]bool // what was ever written to
+	began    map[string]bool     // since the last restart
+	snapshot map[session.ID]session.Record
+}
+
+func newTier(index int) *tier {
+	return &tier{Handler: memstore.New(nil), index: index, known: make(map[session.ID]bool), began: make(map[string]bool)}
+}
+
+// save makes a snapshot.
+func (t *tier) save() {
+	t.snapshot = make(map[session.ID]session.Record)
+	for id := range t.known {
+		if rec, err := t.Handler.Read(context.Background(), id); err == nil {
+			t.snapshot[id] = rec
+		}
+	}
+}
+
+// restart loses all that is not in the snapshot. What is under way to the server dies with it.
+func (t *tier) restart() {
+	t.Handler, t.late = memstore.New(nil), nil
+	clear(t.began)
+	for id, rec := range t.snapshot {
+		_ = t.Handler.Write(context.Background(), id, rec, session.Version{})
+	}
 }
 
 // task is a goroutine of a node.
@@ -89,22 +131,24 @@ type task struct {
 type taskKey struct{}
 
 func simulate(seed uint64, f faults, r fallback.Rules, verbose bool) *simulation {
-	s := &simulation{verbose: verbose, rnd: rand.New(rand.NewPCG(seed, 1)), rules: r, now: time.Now(), strict: f.outage[1]+f.partition[1] == 0}
+	s := &simulation{patient: f.patient, perhaps: make(map[string]bool), single: f.single(), verbose: verbose, rnd: rand.New(rand.NewPCG(seed, 1)), rules: r, now: time.Now(), strict: f.outage[1]+f.partition[1]+f.lost[1] == 0}
 	for i := range s.tiers {
-		s.tiers[i] = &tier{Handler: memstore.New(nil), index: i}
+		s.tiers[i] = newTier(i)
 	}
 	s.read(s.id[:])
 	for i := range 3 {
-		n := &node{sim: s, index: i}
+		n := &node{sim: s, index: i, local: memstore.New(nil)}
 		s.nodes = append(s.nodes, n)
 		s.boot(n)
 	}
-	s.finish(s.nodes[0], "create", func(ctx context.Context) {
-		rec := s.record(s.nodes[0], session.Version{}, "")
-		if err := s.nodes[0].engine.Write(ctx, s.id, rec, session.Version{}); err != nil {
-			s.failf("create: %v", err)
+	if s.begun = s.chance(700); s.begun {
+		s.finish(s.nodes[0], creating, func(ctx context.Context) { s.create(ctx, s.nodes[0]) })
+	}
+	for _, n := range s.nodes {
+		if f.patient { // all nodes have been there for a while
+			s.finish(n, "tick", n.engine.Tick)
 		}
-	})
+	}
 	s.faults = f
 	for range steps {
 		s.step()
@@ -141,8 +185,21 @@ func (s *simulation) failf(format string, args ...any) {
 // boot starts a node, with nothing of what it knew before.
 func (s *simulation) boot(n *node) {
 	n.born++
-	n.ticking, n.nextTick = false, s.now
-	n.engine = fallback.NewEngine(&link{n, s.tiers[0]}, &link{n, s.tiers[1]}, n, s, s.rules)
+	n.ticking, n.draining, n.nextTick = false, false, s.now
+	n.engine = fallback.NewEngine(&link{n, s.tiers[0]}, &link{n, s.tiers[1]}, disk{n, n.local}, n, s, s.rules)
+	if s.patient {
+		n.engine.Patient()
+	}
+	n.engine.Merge(func(base, winner, loser []byte) ([]byte, bool, error) {
+		s.logf("node %d merges %q and %q, made of %q", n.index, winner, loser, base)
+		if s.patient { // as when all is in one key
+			return winner, true, nil
+		}
+		return mergeWords(base, winner, loser)
+	})
+	if err := n.engine.Load(context.Background()); err != nil {
+		s.failf("load: %v", err)
+	}
 }
 
 func (s *simulation) step() {
@@ -159,6 +216,19 @@ func (s *simulation) step() {
 				n.engine.Tick(ctx)
 				if n.born == born {
 					n.ticking, n.nextTick = false, s.now.Add(time.Duration(100+s.rnd.IntN(800))*time.Millisecond)
+				}
+			})
+		}
+	}
+	for _, n := range s.nodes {
+		s.single = s.single && (n.engine.FastUp() || s.faults.outage[1]+s.faults.lost[1] == 0) // a slow call is a misfortune too
+		if !n.draining && n.engine.Open() > 0 && !s.now.Before(n.paused) && s.chance(100) {
+			n.draining = true
+			s.begin(n, "drain", func(ctx context.Context) {
+				born := n.born
+				n.engine.Drain(ctx)
+				if n.born == born {
+					n.draining = false
 				}
 			})
 		}
@@ -182,6 +252,9 @@ func (s *simulation) misfortune() {
 		for _, n := range s.nodes {
 			bad = bad || s.now.Before(n.cut[1-index].Add(4*time.Second))
 		}
+		for _, n := range s.nodes {
+			bad = bad || index == 0 && n.engine.Open() > 0
+		}
 		return s.faults.oneAtOnce && bad
 	}
 	for i, t := range s.tiers {
@@ -199,6 +272,16 @@ func (s *simulation) misfortune() {
 			t.late = t.late[1:]
 		}
 	}
+	if s.chance(5 * s.faults.rewind) {
+		s.tiers[0].save()
+	}
+	if s.chance(s.faults.rewind) {
+		if s.chance(300) {
+			s.tiers[0].snapshot = nil
+		}
+		s.tiers[0].restart()
+		s.logf("store 0 restarts with %d keys", len(s.tiers[0].snapshot))
+	}
 	if s.chance(s.faults.pause) {
 		n := s.nodes[s.rnd.IntN(len(s.nodes))]
 		n.paused = long()
@@ -207,6 +290,7 @@ func (s *simulation) misfortune() {
 	if s.chance(s.faults.crash) {
 		n := s.nodes[s.rnd.IntN(len(s.nodes))]
 		s.logf("node %d dies", n.index)
+		s.single = s.single && s.faults.outage[1]+s.faults.lost[1] == 0
 		s.kill(n)
 		s.boot(n)
 	}
@@ -259,49 +343,6 @@ func stop(ctx context.Context) {
 		runtime.Goexit()
 	}
 }
-
-// link is the way from a node to a store.
-type link struct {
-	node *node
-	tier *tier
-}
-
-func (l *link) call(ctx context.Context, what string, id session.ID, do func() error) (err error) {
-	s := l.node.sim
-	begin := s.now
-	defer func() {
-		s.logf("  %d %-12s store %d %-7s %x since %d: %v", l.node.index, ctx.Value(taskKey{}).(*task).name, l.tier.index, what, id[:2], begin.UnixMilli()%10_000_000, err)
-	}()
-	stop(ctx)
-	if s.now.Before(l.tier.down) || s.now.Before(l.node.cut[l.tier.index]) {
-		if s.chance(s.faults.lost[l.tier.index]) {
-			l.tier.late = append(l.tier.late, func() { _ = do() })
-		}
-		return session.ErrUnavailable
-	}
-	if s.chance(s.faults.lost[l.tier.index]) {
-		_ = do()
-		return session.ErrUnavailable
-	}
-	err = do()
-	stop(ctx)
-	return err
-}
-
-func (l *link) Read(ctx context.Context, id session.ID) (rec session.Record, err error) {
-	err = l.call(ctx, "read", id, func() (err error) { rec, err = l.tier.Handler.Read(context.Background(), id); return err })
-	return rec, err
-}
-
-func (l *link) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
-	return l.call(ctx, fmt.Sprintf("%x", rec.Version[3:6]), id, func() error { return l.tier.Handler.Write(context.Background(), id, rec, prev) })
-}
-
-func (l *link) Destroy(ctx context.Context, id session.ID) error {
-	return l.call(ctx, "destroy", id, func() error { return l.tier.Handler.Destroy(context.Background(), id) })
-}
-
-func (l *link) GC(context.Context, int) (int, error) { return 0, nil }
 
 // record makes one as core does: its version is greater than the one it replaces.
 func (s *simulation) record(n *node, prev session.Version, payload string) session.Record {

@@ -15,28 +15,88 @@ import (
 func (s *simulation) work(n *node) {
 	s.tries++
 	what := fmt.Sprintf("%d.%d", n.index, s.tries)
+	if !s.begun {
+		s.begun = true
+		s.begin(n, creating, func(ctx context.Context) { s.create(ctx, n) })
+	}
+	if !s.created {
+		return
+	}
 	switch s.rnd.IntN(20) {
 	case 0:
 		s.begin(n, "destroy "+what, func(ctx context.Context) { s.destroy(ctx, n) })
-	case 1, 2, 3, 4, 5, 6, 7:
+	case 1:
+		s.begin(n, "pop "+what, func(ctx context.Context) { s.pop(ctx, n) })
+	case 2, 3, 4, 5, 6, 7:
 		s.begin(n, "look "+what, func(ctx context.Context) { s.look(ctx, n) })
 	default:
 		s.begin(n, "append "+what, func(ctx context.Context) { s.append(ctx, n, what) })
 	}
 }
 
-// append adds a word to the session, as the session.Manager would.
+// creating is the name of the task that creates the session. Its calls are not made late: an id is drawn once, and known to
+// nobody before it is stored, so nobody could have destroyed it by then.
+const creating = "create"
+
+// create stores the session for the first time.
+func (s *simulation) create(ctx context.Context, n *node) {
+	rec := s.record(n, session.Version{}, "")
+	err := n.engine.Write(ctx, s.id, rec, session.Version{})
+	if errors.Is(err, session.ErrUnavailable) {
+		err = n.engine.Write(ctx, s.id, rec, session.Version{})
+	}
+	s.logf("node %d creates: %v", n.index, err)
+	s.created = s.created || err == nil
+}
+
+// append adds a word to the session.
 func (s *simulation) append(ctx context.Context, n *node, what string) {
+	s.change(ctx, n, "append "+what, func(words []string) ([]string, bool) {
+		if slices.Contains(words, what) {
+			return nil, false // the answer of the first try was lost, and somebody has written since: whether it counts is not known
+		}
+		return append(words, what), true
+	}, func() { s.acked = append(s.acked, ack{what, n.index, s.now}) })
+}
+
+// pop removes one of the words that somebody has appended.
+func (s *simulation) pop(ctx context.Context, n *node) {
+	var what string
+	var certain bool // whoever appended it has been told so, and does not try again
+	s.change(ctx, n, "pop", func(words []string) ([]string, bool) {
+		if what == "" && len(words) > 0 {
+			what = words[s.rnd.IntN(len(words))]
+			s.perhaps[what] = true
+			certain = slices.ContainsFunc(s.acked, func(a ack) bool { return a.what == what })
+		}
+		i := slices.Index(words, what)
+		if i < 0 {
+			return nil, false
+		}
+		return slices.Delete(words, i, i+1), true
+	}, func() {
+		if certain {
+			s.popped = append(s.popped, ack{what, n.index, s.now})
+		}
+	})
+}
+
+// change changes the words of the session, as the session.Manager would.
+func (s *simulation) change(ctx context.Context, n *node, name string, edit func(words []string) ([]string, bool), done func()) {
 	rec, err := n.engine.Read(ctx, s.id)
 	for tries := 0; err == nil && tries < 6; tries++ {
-		next := s.record(n, rec.Version, strings.TrimSpace(string(rec.Payload)+" "+what))
+		words, ok := edit(strings.Fields(string(rec.Payload)))
+		if !ok {
+			return
+		}
+		next := s.record(n, rec.Version, strings.Join(words, " "))
 		err = n.engine.Write(ctx, s.id, next, rec.Version)
 		if errors.Is(err, session.ErrUnavailable) { // the Manager repeats it once
 			err = n.engine.Write(ctx, s.id, next, rec.Version)
 		}
 		if err == nil {
-			s.acked = append(s.acked, ack{what, n.index, s.now})
-			s.logf("node %d has appended %s, version %x", n.index, what, next.Version[:8])
+			done()
+			s.logf("node %d: %s, version %x, %q", n.index, name, next.Version[:8], words)
 			return
 		}
 		conflict, ok := errors.AsType[*session.ConflictError](err)
@@ -44,14 +104,14 @@ func (s *simulation) append(ctx context.Context, n *node, what string) {
 			break
 		}
 		rec, err = conflict.Newest, nil
-		if slices.Contains(strings.Fields(string(rec.Payload)), what) {
-			return // the answer of the first try was lost, and somebody has written since: whether it counts is not known
-		}
 	}
-	s.logf("node %d has not appended %s: %v", n.index, what, err)
+	s.logf("node %d fails: %s: %v", n.index, name, err)
 }
 
 func (s *simulation) destroy(ctx context.Context, n *node) {
+	if _, err := n.engine.Read(ctx, s.id); err != nil {
+		return // the Manager ends what it has found
+	}
 	s.doubtful = true // the node may die
 	err := n.engine.Destroy(ctx, s.id)
 	if errors.Is(err, session.ErrUnavailable) {
@@ -79,7 +139,7 @@ func (s *simulation) look(ctx context.Context, n *node) {
 	}
 	words := strings.Fields(string(rec.Payload))
 	for _, a := range known {
-		if must(a) && !slices.Contains(words, a.what) {
+		if must(a) && !slices.Contains(words, a.what) && !s.perhaps[a.what] {
 			s.failf("node %d misses %s, which node %d has appended %v before", n.index, a.what, a.node, begin.Sub(a.at))
 		}
 	}
@@ -108,6 +168,7 @@ func (s *simulation) heal() {
 		settled := true
 		for _, n := range s.nodes {
 			s.finish(n, "tick", n.engine.Tick)
+			s.finish(n, "drain", n.engine.Drain)
 			settled = settled && n.engine.Settled()
 		}
 		if settled && round > 2 {
@@ -127,7 +188,7 @@ func (s *simulation) check() {
 	s.complete("the durable store", stored, err)
 	for _, n := range s.nodes {
 		if !n.engine.Settled() {
-			s.failf("node %d has not come to rest", n.index)
+			s.failf("node %d has not come to rest, %d branches are open", n.index, n.engine.Open())
 		}
 		s.finish(n, "last look", func(ctx context.Context) {
 			rec, err := n.engine.Read(ctx, s.id)
@@ -145,15 +206,20 @@ func (s *simulation) complete(who string, rec session.Record, err error) {
 		return
 	}
 	if err != nil {
-		if !s.doubtful || !errors.Is(err, session.ErrNotFound) {
+		if s.created && !s.doubtful || !errors.Is(err, session.ErrNotFound) {
 			s.failf("%s has no session in the end: %v", who, err)
 		}
 		return
 	}
 	words := strings.Fields(string(rec.Payload))
 	for _, a := range s.acked {
-		if !slices.Contains(words, a.what) {
+		if !slices.Contains(words, a.what) && !s.perhaps[a.what] {
 			s.failf("%s has lost %s of node %d", who, a.what, a.node)
+		}
+	}
+	for _, a := range s.popped {
+		if s.single && slices.Contains(words, a.what) {
+			s.failf("%s still has %s, which node %d has removed", who, a.what, a.node)
 		}
 	}
 	slices.Sort(words)

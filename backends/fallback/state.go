@@ -61,8 +61,8 @@ func (e *engine) current() view {
 	return e.view
 }
 
-// recent is the current view if it can be relied on, else a new one.
-func (e *engine) recent(ctx context.Context) (view, error) {
+// latest is the current view if it can be relied on, else a new one.
+func (e *engine) latest(ctx context.Context) (view, error) {
 	v := e.current()
 	if v.reliable(e.clock.Now()) || e.rules.noFresh && v.Generation != "" {
 		return v, nil
@@ -84,7 +84,9 @@ func (e *engine) look(ctx context.Context) (view, error) {
 		rec, err := e.stored(ctx, stateID())
 		switch {
 		case errors.Is(err, session.ErrNotFound):
-			_, err = e.change(ctx, view{}, func(s *state) { s.Generation = e.draw() })
+			generation := e.draw()
+			_ = e.begin(ctx, generation) // else whoever reads the cache finds out
+			_, err = e.change(ctx, view{}, func(s *state) { s.Generation = generation })
 			if err == nil || errors.Is(err, session.ErrExists) {
 				continue
 			}
@@ -114,7 +116,11 @@ func (e *engine) learn(v view) {
 		return
 	}
 	if e.view.past() != v.past() || e.view.Generation == "" {
-		e.report(event{kind: eventState, past: len(v.Past)})
+		kind := EventBelieved
+		if v.past() {
+			kind = EventPast
+		}
+		e.report(Event{Kind: kind, Past: len(v.Past)})
 	}
 	e.view = v
 }
@@ -180,13 +186,18 @@ func (e *engine) takeBack(ctx context.Context, nodes ...string) error {
 	if !slices.ContainsFunc(nodes, func(node string) bool { return v.Past[node] > 0 }) {
 		return nil // somebody else has done it
 	}
+	generation := v.Generation
+	if !e.rules.sameName {
+		generation = e.draw()
+	}
+	if err := e.begin(ctx, generation); err != nil {
+		return err
+	}
 	_, err = e.change(ctx, v, func(s *state) {
 		for _, node := range nodes {
 			delete(s.Past, node)
 		}
-		if !e.rules.sameName {
-			s.Generation = e.draw()
-		}
+		s.Generation = generation
 	})
 	return err
 }

@@ -5,8 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
+	"iter"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
@@ -17,13 +20,23 @@ type Options struct {
 	// Logger gets a line when a store goes away or comes back, and when the nodes stop or begin to believe the fast one.
 	// Default: slog.Default.
 	Logger *slog.Logger
+	// Local is where this node keeps what it changes while the durable store is away, until that is back: usually a
+	// filestore in a folder of the node's own, on a disk that outlives the process. Without one such changes are refused.
+	// The Store takes it over.
+	Local Local
+	// Observe hears of changes of state, one call after the other. A Store that is being closed waits for it.
+	Observe func(Event)
+	// RequireShared refuses changes of which this node alone would know, because neither of the other stores answers. With
+	// it, a node that is lost for ever takes nothing with it unless the fast store is lost too.
+	RequireShared bool
 }
 
 // Store is a session.Handler, session.Toucher, session.Locker, session.Pinger and io.Closer. It is safe for concurrent use.
 type Store struct {
 	*engine
-	stop context.CancelFunc
-	done chan struct{}
+	stop   context.CancelFunc
+	loops  sync.WaitGroup
+	events chan Event
 }
 
 // New returns a Store that keeps sessions in durable and reads them from fast, and takes both over: Close closes them. Nil
@@ -42,11 +55,22 @@ func New(fast, durable session.Handler, opts *Options) (*Store, error) {
 	if opts != nil {
 		o = *opts
 	}
-	logger := o.Logger
-	report := func(ev event) { ev.log(cmp.Or(logger, slog.Default())) }
+	s := &Store{events: make(chan Event, eventsMost)}
+	s.engine = newEngine(fast, durable, o.Local, wallClock{}, rand.Reader, s.report)
+	s.requireShared = o.RequireShared
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Store{engine: newEngine(fast, durable, wallClock{}, rand.Reader, report), stop: stop, done: make(chan struct{})}
-	go s.run(ctx)
+	if s.journal != nil {
+		if err := s.journal.load(ctx); err != nil {
+			stop()
+			return nil, fmt.Errorf("fallback: the local store cannot be listed: %w", err)
+		}
+	}
+	s.stop = stop
+	s.loops.Go(func() { s.tellEvents(ctx, cmp.Or(o.Logger, slog.Default()), o.Observe) })
+	s.loops.Go(func() { s.run(ctx) })
+	if s.journal != nil {
+		s.loops.Go(func() { s.carryBack(ctx) })
+	}
 	return s, nil
 }
 
@@ -57,7 +81,6 @@ func (wallClock) Now() time.Time { return time.Now() }
 
 // run calls tick until ctx ends.
 func (s *Store) run(ctx context.Context) {
-	defer close(s.done)
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	for {
@@ -72,16 +95,50 @@ func (s *Store) run(ctx context.Context) {
 	}
 }
 
-// Close ends the Store's goroutine and closes both stores, if they are io.Closers. Every call after it is
+const (
+	// carriers is how many sessions are carried back at a time.
+	carriers = 8
+	// reload is how often the local store is looked through for branches that this process has not written: another one
+	// may have the same folder for a moment, when a program is replaced.
+	reload = 10 * time.Second
+)
+
+// carryBack tells the durable store what has become of sessions without it.
+func (s *Store) carryBack(ctx context.Context) {
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	for loaded := time.Now(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if time.Since(loaded) > reload {
+			_ = s.journal.load(ctx) // else the next time
+			loaded = time.Now()
+		}
+		s.drain(ctx, carriers)
+	}
+}
+
+// stores are all that the Store has taken over.
+func (s *Store) stores() []session.Handler {
+	if s.journal == nil {
+		return []session.Handler{s.fast, s.durable}
+	}
+	return []session.Handler{s.fast, s.durable, s.journal.local}
+}
+
+// Close ends the Store's goroutines and closes its stores, if they are io.Closers. Every call after it is
 // session.ErrClosed. Closing twice does no harm.
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
 	s.stop()
-	<-s.done
+	s.loops.Wait()
 	var errs []error
-	for _, h := range []session.Handler{s.fast, s.durable} {
+	for _, h := range s.stores() {
 		if c, ok := h.(io.Closer); ok {
 			errs = append(errs, c.Close())
 		}
@@ -89,8 +146,11 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// GC removes expired sessions of the durable store, and tells how many; and copies of the fast one.
+// GC removes expired sessions of the durable store, and tells how many; and what has expired in the others.
 func (s *Store) GC(ctx context.Context, limit int) (removed int, err error) {
+	if s.journal != nil {
+		_, _ = s.journal.local.GC(ctx, limit)
+	}
 	if s.fastHealth.up() {
 		_ = s.onFast(ctx, func() error { _, err := s.fast.GC(ctx, limit); return err })
 	}
@@ -113,18 +173,36 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Status is what a node knows of the stores.
 type Status struct {
+	// Serves tells that sessions are served and changed, be it without one store or another.
+	Serves bool `json:"serves"`
 	// FastUp and DurableUp tell which stores are asked. One that has failed three calls in a row is not, until probes have
 	// worked.
-	FastUp, DurableUp bool
+	FastUp    bool `json:"fast_up"`
+	DurableUp bool `json:"durable_up"`
 	// Believed tells that sessions are read from the fast store.
-	Believed bool
+	Believed bool `json:"believed"`
 	// Past is how many nodes store sessions without the fast store, as far as this node has heard.
-	Past int
+	Past int `json:"past"`
+	// Open is how many sessions this node has changed without the durable store and not yet carried back.
+	Open int `json:"open"`
+	// DeadLetters is how many records have lost something to a merge since the program began. See Store.DeadLetters.
+	DeadLetters int64 `json:"dead_letters"`
 }
 
 // Status returns what this node knows now. It makes no call.
 func (s *Store) Status() Status {
 	v := s.current()
-	up := s.fastHealth.up()
-	return Status{up, s.durableHealth.up(), up && v.reliable(s.clock.Now()), len(v.Past)}
+	fast, durable := s.fastHealth.up(), s.durableHealth.up()
+	return Status{
+		Serves: !s.closed.Load() && (durable || s.journal != nil && (s.usable(v) || !s.requireShared)),
+		FastUp: fast, DurableUp: durable,
+		Believed: fast && v.reliable(s.clock.Now()) && !s.outdated(v), Past: len(v.Past),
+		Open: s.journal.len(), DeadLetters: s.letters.Load(),
+	}
+}
+
+// DeadLetters yields the records that have lost something to a merge, as the local store has them: for a week. A payload has
+// what was lost among what was not.
+func (s *Store) DeadLetters(ctx context.Context) iter.Seq2[session.Record, error] {
+	return s.journal.letters(ctx)
 }

@@ -87,7 +87,7 @@ func TestOutage(t *testing.T) {
 				t.Errorf("%s: got %+v, want %+v", when, got, want)
 			}
 		}
-		expect("at first", fallback.Status{FastUp: true, DurableUp: true, Believed: true})
+		expect("at first", fallback.Status{Serves: true, FastUp: true, DurableUp: true, Believed: true})
 		id, rec := session.ID{1}, session.Record{Version: session.Version{1}, Created: time.Now(), Seen: time.Now(), TTL: time.Hour}
 		write := func(payload string) {
 			t.Helper()
@@ -112,7 +112,7 @@ func TestOutage(t *testing.T) {
 			write("meanwhile")
 		}
 		time.Sleep(4 * time.Second)
-		expect("meanwhile", fallback.Status{DurableUp: true, Past: 1})
+		expect("meanwhile", fallback.Status{Serves: true, DurableUp: true, Past: 1})
 		asked := fast.Calls(sessiontest.OpRead)
 		for range 100 {
 			write("meanwhile")
@@ -122,7 +122,7 @@ func TestOutage(t *testing.T) {
 		}
 		fast.Heal()
 		time.Sleep(10 * time.Second)
-		expect("at last", fallback.Status{FastUp: true, DurableUp: true, Believed: true})
+		expect("at last", fallback.Status{Serves: true, FastUp: true, DurableUp: true, Believed: true})
 		write("after")
 		if err := s.Destroy(t.Context(), id); err != nil {
 			t.Fatal(err)

@@ -30,10 +30,10 @@ func (e *engine) tick(ctx context.Context) {
 		if err := e.prove(ctx, &e.fastHealth, e.fast); err == nil {
 			_ = e.takeBack(ctx, e.node)
 		} else if e.fastHealth.refuted(now) {
-			e.report(event{kind: eventDown, store: e.fastHealth.name, err: err})
+			e.report(Event{Kind: EventDown, Store: e.fastHealth.name, Err: err})
 		}
 	case own && now.Before(until.Add(beatEvery-ownLasts)): // it is fresh
-	case own, v.Past[e.node] > 0: // also if it is there and we do not know why: an answer was lost
+	case own, e.outdated(v), v.Past[e.node] > 0: // also if it is there and we do not know why: an answer was lost
 		_ = e.giveWord(ctx)
 	}
 	if len(dead) > 0 {

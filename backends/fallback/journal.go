@@ -1,0 +1,226 @@
+package fallback
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+// Local is a store that a node has for itself, such as a filestore.Store in a folder of its own.
+type Local interface {
+	session.Handler
+	session.Lister
+}
+
+// journal has the branches of which this node must tell the durable store. It is a store of the node's own, so a branch
+// outlives the process.
+type journal struct {
+	local Local
+	blank func() session.Record // what takes the place of a branch that is settled
+
+	report func(Event)
+
+	mu   sync.Mutex
+	open map[session.ID]opening // the sessions that have one, or may have
+}
+
+// opening tells whether what was read of a session in the local store still holds.
+type opening struct {
+	writes int    // under way
+	turn   uint64 // counts their beginnings and ends
+}
+
+// entry is what the local store has of a session.
+type entry struct {
+	branch
+	ok   bool            // there is a branch
+	at   session.Version // of the record; zero if there is none
+	turn uint64
+}
+
+// journalMost is how many branches there may be. While so many are open, no other session is changed without the durable store.
+const journalMost = 100_000
+
+var errJournalFull = fmt.Errorf("%w: too many sessions were changed without the durable store", session.ErrUnavailable)
+
+// load finds the branches that are there already.
+func (j *journal) load(ctx context.Context) error {
+	for id, err := range j.local.List(ctx) {
+		if err != nil {
+			return err
+		}
+		j.mu.Lock()
+		if _, known := j.open[id]; !known {
+			j.open[id] = opening{} // read looks at it
+		}
+		j.mu.Unlock()
+	}
+	return nil
+}
+
+// has reports whether a session may have a branch here.
+func (j *journal) has(id session.ID) bool {
+	if j == nil {
+		return false
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	_, ok := j.open[id]
+	return ok
+}
+
+// ids returns the sessions that may have one.
+func (j *journal) ids() []session.ID {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(j.open), func(a, b session.ID) int { return bytes.Compare(a[:], b[:]) })
+}
+
+func (j *journal) len() int {
+	if j == nil {
+		return 0
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.open)
+}
+
+// read returns what there is of a session.
+func (j *journal) read(ctx context.Context, id session.ID) (entry, error) {
+	if j == nil {
+		return entry{}, nil
+	}
+	j.mu.Lock()
+	o, ok := j.open[id]
+	j.mu.Unlock()
+	if !ok {
+		return entry{}, nil
+	}
+	e := entry{turn: o.turn}
+	rec, err := j.local.Read(ctx, id)
+	switch {
+	case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrCorrupt): // the store has put it aside
+		j.close(id, o.turn)
+		return e, nil
+	case err != nil:
+		return entry{}, err
+	case !isBranch(rec):
+		j.close(id, o.turn)
+		e.at = rec.Version
+		return e, nil
+	}
+	if e.branch, err = parseBranch(rec); e.letter {
+		j.close(id, o.turn)
+		return entry{}, nil
+	}
+	e.ok, e.at = err == nil, rec.Version
+	return e, err
+}
+
+// write stores a branch in the place of what had a version. An end takes the place of everything; and what is in the stored
+// branch already need not be stored again.
+func (j *journal) write(ctx context.Context, id session.ID, b branch, at session.Version) error {
+	if err := j.begin(id); err != nil {
+		return err
+	}
+	defer j.end(id)
+	rec := b.record(j.blank().Created)
+	for range 100 {
+		err := j.local.Write(ctx, id, rec, at)
+		if !raced(err) {
+			return err
+		}
+		stored, err := j.read(ctx, id)
+		switch {
+		case err != nil:
+			return err
+		case stored.ok && stored.ended, stored.ok && !b.ended && stored.has(b.rec.Version):
+			return nil
+		case stored.ok && !b.ended && !b.has(stored.rec.Version):
+			return fmt.Errorf("%w: this node has another branch of the session", session.ErrUnavailable)
+		}
+		at = stored.at
+	}
+	return errBusy
+}
+
+// begin notes that a branch is about to be written, and end that it was, or perhaps.
+func (j *journal) begin(id session.ID) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	o, known := j.open[id]
+	if !known && len(j.open) >= journalMost {
+		return errJournalFull
+	}
+	j.open[id] = opening{o.writes + 1, o.turn + 1}
+	if !known && len(j.open) == 1 {
+		j.report(Event{Kind: EventBranched})
+	}
+	return nil
+}
+
+func (j *journal) end(id session.ID) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	o := j.open[id]
+	j.open[id] = opening{o.writes - 1, o.turn + 1}
+}
+
+// settled forgets a branch of which the durable store knows, unless it has grown since it was read.
+func (j *journal) settled(ctx context.Context, id session.ID, e entry) error {
+	err := j.local.Write(ctx, id, j.blank(), e.at)
+	switch {
+	case err == nil, errors.Is(err, session.ErrNotFound):
+		j.close(id, e.turn)
+	case !raced(err): // perhaps there is no room: then it can at least be removed
+		if j.close(id, e.turn); !j.has(id) {
+			return j.local.Destroy(ctx, id)
+		}
+		return err
+	}
+	return nil
+}
+
+// close notes that a session has no branch, if that was found at a turn and nothing has been written since.
+func (j *journal) close(id session.ID, turn uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if o, known := j.open[id]; !known || o != (opening{turn: turn}) {
+		return
+	}
+	if delete(j.open, id); len(j.open) == 0 {
+		j.report(Event{Kind: EventCarriedBack})
+	}
+}
+
+// letters yields the records that are kept because they have lost something.
+func (j *journal) letters(ctx context.Context) iter.Seq2[session.Record, error] {
+	return func(yield func(session.Record, error) bool) {
+		if j == nil {
+			return
+		}
+		for id, err := range j.local.List(ctx) {
+			var rec session.Record
+			if err == nil {
+				rec, err = j.local.Read(ctx, id)
+			}
+			if errors.Is(err, session.ErrNotFound) || err == nil && !isBranch(rec) {
+				continue
+			}
+			var b branch
+			if err == nil {
+				b, err = parseBranch(rec)
+			}
+			if (err != nil || b.letter) && !yield(b.rec, err) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package fallback_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nonstick-go/nonstick/core/memstore"
+	"github.com/nonstick-go/nonstick/core/session"
+)
+
+// link is the way from a node to a store.
+type link struct {
+	node *node
+	tier *tier
+}
+
+func (l *link) call(ctx context.Context, what string, id session.ID, do func() error) (err error) {
+	s := l.node.sim
+	begin := s.now
+	defer func() {
+		s.logf("  %d %-12s store %d %-7s %x since %d: %v", l.node.index, ctx.Value(taskKey{}).(*task).name, l.tier.index, what, id[:2], begin.UnixMilli()%10_000_000, err)
+	}()
+	stop(ctx)
+	if s.now.Before(l.tier.down) || s.now.Before(l.node.cut[l.tier.index]) {
+		if s.chance(s.faults.lost[l.tier.index]) && ctx.Value(taskKey{}).(*task).name != creating {
+			l.tier.late = append(l.tier.late, func() { _ = do() })
+		}
+		return session.ErrUnavailable
+	}
+	if s.chance(s.faults.lost[l.tier.index]) {
+		_ = do()
+		return session.ErrUnavailable
+	}
+	err = do()
+	stop(ctx)
+	return err
+}
+
+func (l *link) Read(ctx context.Context, id session.ID) (rec session.Record, err error) {
+	err = l.call(ctx, "read", id, func() (err error) { rec, err = l.tier.Handler.Read(context.Background(), id); return err })
+	return rec, err
+}
+
+func (l *link) Begin(ctx context.Context, name string) error {
+	return l.call(ctx, "begin", session.ID{}, func() error { l.tier.began[name] = true; return nil })
+}
+
+func (l *link) ReadSince(ctx context.Context, name string, id session.ID) (rec session.Record, err error) {
+	err = l.call(ctx, "since", id, func() (err error) {
+		if !l.tier.began[name] {
+			return session.ErrRestarted
+		}
+		rec, err = l.tier.Handler.Read(context.Background(), id)
+		return err
+	})
+	return rec, err
+}
+
+func (l *link) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
+	return l.call(ctx, fmt.Sprintf("%x", rec.Version[3:6]), id, func() error {
+		l.tier.known[id] = true
+		return l.tier.Handler.Write(context.Background(), id, rec, prev)
+	})
+}
+
+func (l *link) Destroy(ctx context.Context, id session.ID) error {
+	return l.call(ctx, "destroy", id, func() error { return l.tier.Handler.Destroy(context.Background(), id) })
+}
+
+// disk is the local store of a node. It does not fail, but the node may die before and after each call.
+type disk struct {
+	node *node
+	*memstore.Store
+}
+
+func (d disk) Read(ctx context.Context, id session.ID) (rec session.Record, err error) {
+	stop(ctx)
+	rec, err = d.Store.Read(context.Background(), id)
+	d.node.sim.logf("  %d %-12s disk reads: %v", d.node.index, ctx.Value(taskKey{}).(*task).name, err)
+	return rec, err
+}
+
+func (d disk) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
+	stop(ctx)
+	err := d.Store.Write(context.Background(), id, rec, prev)
+	d.node.sim.logf("  %d %-12s disk writes %x over %x: %v", d.node.index, ctx.Value(taskKey{}).(*task).name, rec.Version[3:6], prev[3:6], err)
+	stop(ctx)
+	return err
+}
+
+// mergeWords merges what sessions consist of here.
+func mergeWords(base, winner, loser []byte) ([]byte, bool, error) {
+	was, theirs := strings.Fields(string(base)), strings.Fields(string(loser))
+	var words []string
+	for _, w := range strings.Fields(string(winner)) {
+		if !slices.Contains(was, w) || slices.Contains(theirs, w) {
+			words = append(words, w)
+		}
+	}
+	for _, w := range theirs {
+		if !slices.Contains(words, w) && !slices.Contains(was, w) {
+			words = append(words, w)
+		}
+	}
+	return []byte(strings.Join(words, " ")), false, nil
+}
+
+func (l *link) GC(context.Context, int) (int, error) { return 0, nil }

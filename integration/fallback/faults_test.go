@@ -1,0 +1,137 @@
+package fallback_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+// fault is something that happens to the site while visitors are there.
+type fault struct {
+	sticky bool // each visitor stays with one node: what the outage of both servers asks for
+	lag    bool // not all nodes reach Redis: those that do may believe it for a second longer
+	before func(*site)
+	begin  func(*site)
+	lasts  time.Duration
+	end    func(*site)
+}
+
+// faults are named after what an operator would say.
+func faults() map[string]fault {
+	const while = 3 * time.Second
+	kill := func(s *site) { s.redis.Kill() }
+	restart := func(s *site) { s.redis.Restart() }
+	return map[string]fault{
+		"Redis is killed and comes back empty": {begin: kill, lasts: while, end: restart},
+		"Redis is restarted at once":           {begin: func(s *site) { kill(s); restart(s) }},
+		"Redis comes back with an older snapshot": {
+			before: func(s *site) { s.must(s.redis.Admin().Save(s.t.Context()).Err()) },
+			begin:  kill, lasts: while, end: restart,
+		},
+		"Redis is set back to an older snapshot at once": {
+			before: func(s *site) { s.must(s.redis.Admin().Save(s.t.Context()).Err()) },
+			begin:  func(s *site) { kill(s); restart(s) },
+		},
+		"Redis stands still": {begin: func(s *site) { s.redis.Stop() }, lasts: while, end: func(s *site) { s.redis.Continue() }},
+		"Redis loses answers": {
+			lag: true, begin: func(s *site) { s.loseShare(50) }, lasts: while, end: func(s *site) { s.loseShare(0) },
+		},
+		"one node does not reach Redis": {
+			lag: true, begin: func(s *site) { s.nodes[0].redis.Redirect("127.0.0.1:1"); s.nodes[0].redis.LoseShare(1000) }, lasts: while,
+			end: func(s *site) { s.nodes[0].redis.Redirect(s.redis.Addr()); s.nodes[0].redis.LoseShare(0) },
+		},
+		"Redis forgets its scripts": {begin: func(s *site) { s.must(s.redis.Admin().ScriptFlush(s.t.Context()).Err()) }},
+		"Redis takes no writes": {
+			begin: func(s *site) { s.must(s.redis.Admin().ConfigSet(s.t.Context(), "maxmemory", "1").Err()) }, lasts: while,
+			end: func(s *site) { s.must(s.redis.Admin().ConfigSet(s.t.Context(), "maxmemory", "0").Err()) },
+		},
+		"MariaDB is killed": {begin: func(s *site) { s.maria.Kill() }, lasts: while, end: func(s *site) { s.maria.Restart() }},
+		"MariaDB stands still": {
+			begin: func(s *site) { s.maria.Stop() }, lasts: while, end: func(s *site) { s.maria.Continue() },
+		},
+		"one node does not reach MariaDB": {
+			begin: func(s *site) { s.nodes[1].maria.Redirect("127.0.0.1:1"); s.nodes[1].maria.LoseShare(1000) }, lasts: while,
+			end: func(s *site) { s.nodes[1].maria.Redirect(s.maria.Addr()); s.nodes[1].maria.LoseShare(0) },
+		},
+		"both are killed, and Redis is back first": {
+			sticky: true, begin: func(s *site) { kill(s); s.maria.Kill() }, lasts: while,
+			end: func(s *site) { restart(s); time.Sleep(while); s.maria.Restart() },
+		},
+		"both are killed, and MariaDB is back first": {
+			sticky: true, begin: func(s *site) { s.maria.Kill(); kill(s) }, lasts: while,
+			end: func(s *site) { s.maria.Restart(); time.Sleep(while); restart(s) },
+		},
+	}
+}
+
+func (s *site) loseShare(thousandths int) {
+	for _, n := range s.nodes {
+		n.redis.LoseShare(thousandths)
+	}
+}
+
+// Whatever happens to the servers, no visitor loses a change that was acknowledged, is logged out, or is served with a session
+// that they have ended; and in the end all nodes agree.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for name, f := range faults() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			var lag time.Duration
+			if f.lag {
+				lag = 2 * time.Second
+			}
+			s.suffer(f, s.visit(10, f.sticky, 60*time.Millisecond, lag), time.Second)
+		})
+	}
+}
+
+// suffer lets a fault happen among visitors, who are there for some time before and after.
+func (s *site) suffer(f fault, c *crowd, calm time.Duration) {
+	if f.before != nil {
+		f.before(s)
+	}
+	time.Sleep(calm)
+	c.enter("first") // the beginning, in which it has to be noticed
+	f.begin(s)
+	time.Sleep(min(f.lasts, time.Second))
+	c.enter("during")
+	time.Sleep(max(0, f.lasts-time.Second))
+	if f.end != nil {
+		f.end(s)
+	}
+	c.enter("after")
+	back := s.settle()
+	c.enter("later")
+	time.Sleep(calm)
+	c.leave()
+	s.t.Logf("all nodes read from Redis again after %v", back.Round(10*time.Millisecond))
+	s.agree(c)
+	c.report()
+}
+
+// agree fails unless all nodes serve the same, and what was acknowledged is in it.
+func (s *site) agree(c *crowd) {
+	c.lag = 0
+	for _, v := range c.visitors {
+		if v.token == "" {
+			continue // left while logging in
+		}
+		for i, n := range s.nodes {
+			status, p, _, _ := n.get("/show", v.token)
+			if status != http.StatusOK {
+				s.t.Fatalf("node %d, in the end: status %d", i, status)
+			}
+			v.compare(p, v.crowd.known(v.added))
+			for _, ended := range v.crowd.known(v.ended) {
+				if status, p, _, _ := n.get("/show", ended); status != http.StatusOK || p.User != "" {
+					s.t.Errorf("node %d, in the end: visitor %s has logged out, and an old token gives status %d, user %q", i, v.name, status, p.User)
+				}
+			}
+		}
+	}
+	for _, f := range c.findings {
+		s.t.Error(f)
+	}
+}
