@@ -165,9 +165,6 @@ func (e *engine) extend(t tip, id session.ID, rec session.Record, prev session.V
 	case newest.Version != prev:
 		return branch{}, &session.ConflictError{Err: session.ErrConflict, Newest: newest}
 	}
-	if e.rules.noPast {
-		t.rec.Version = session.Version{}
-	}
 	return t.next(rec), nil
 }
 

@@ -74,7 +74,6 @@ type rules struct {
 	noSince   bool // believe a cache that has restarted
 	noKeep    bool // acknowledge a branch that is only in the cache
 	noTell    bool // let others take the place of a branch
-	noPast    bool // forget what a branch has been through
 	noAgain   bool // let a branch win that has grown since
 	noNote    bool // leave no note of a session that has ended
 }

@@ -51,16 +51,13 @@ func (e *engine) Settled() bool {
 func AblatedRules() map[string]Rules {
 	return map[string]Rules{
 		"write past the cache without a word":     {noWord: true},
-		"acknowledge by an old state":             {noFresh: true},
 		"tell the cache what is not new any more": {noReread: true},
 		"no mark of a destroyed session":          {noMark: true},
 		"keep the generation":                     {sameName: true},
-		"take a word back at once":                {shortWord: true},
 		"acknowledge what only the cache has":     {noKeep: true},
 		"let a branch win that has grown since":   {noAgain: true},
 		"leave no note of an end":                 {noNote: true},
 		"put something over a branch":             {noTell: true},
-		"forget what a branch has been through":   {noPast: true},
 		"believe a cache that has restarted":      {noSince: true},
 		"let an older copy replace a newer one":   {noNewer: true},
 	}

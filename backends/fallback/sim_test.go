@@ -37,6 +37,7 @@ type simulation struct {
 	created   bool
 	doubtful  bool // the answer to some Destroy was lost
 	patient   bool
+	alone     bool
 	strict    bool // nothing that cannot be verified is served
 	single    bool // no two misfortunes come together, so there is nothing to merge
 	tries     int
@@ -51,6 +52,7 @@ type faults struct {
 	crash     int
 	pause     int // of a whole node, for seconds
 	oneAtOnce bool
+	alone     bool // there are no local stores
 	patient   bool // a slow call of the fast store is none that has failed
 }
 
@@ -131,7 +133,7 @@ type task struct {
 type taskKey struct{}
 
 func simulate(seed uint64, f faults, r fallback.Rules, verbose bool) *simulation {
-	s := &simulation{patient: f.patient, perhaps: make(map[string]bool), single: f.single(), verbose: verbose, rnd: rand.New(rand.NewPCG(seed, 1)), rules: r, now: time.Now(), strict: f.outage[1]+f.partition[1]+f.lost[1] == 0}
+	s := &simulation{patient: f.patient, alone: f.alone, perhaps: make(map[string]bool), single: f.single(), verbose: verbose, rnd: rand.New(rand.NewPCG(seed, 1)), rules: r, now: time.Now(), strict: f.outage[1]+f.partition[1]+f.lost[1] == 0}
 	for i := range s.tiers {
 		s.tiers[i] = newTier(i)
 	}
@@ -186,7 +188,11 @@ func (s *simulation) failf(format string, args ...any) {
 func (s *simulation) boot(n *node) {
 	n.born++
 	n.ticking, n.draining, n.nextTick = false, false, s.now
-	n.engine = fallback.NewEngine(&link{n, s.tiers[0]}, &link{n, s.tiers[1]}, disk{n, n.local}, n, s, s.rules)
+	var local fallback.Local
+	if !s.alone {
+		local = disk{n, n.local}
+	}
+	n.engine = fallback.NewEngine(&link{n, s.tiers[0]}, &link{n, s.tiers[1]}, local, n, s, s.rules)
 	if s.patient {
 		n.engine.Patient()
 	}
@@ -197,6 +203,9 @@ func (s *simulation) boot(n *node) {
 		}
 		return mergeWords(base, winner, loser)
 	})
+	if s.alone {
+		return
+	}
 	if err := n.engine.Load(context.Background()); err != nil {
 		s.failf("load: %v", err)
 	}
