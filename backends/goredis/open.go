@@ -61,7 +61,7 @@ func newClient(c *redisstore.Config, backoff *redisstore.Backoff, readOnly bool,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		CredentialsProviderContext: func(context.Context) (user, password string, err error) {
 			if err = backoff.Attempt(); err == nil {
-				password, err = c.Credentials()
+				password, err = c.Password.Read()
 			}
 			return c.User, password, err
 		},

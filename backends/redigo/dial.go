@@ -73,7 +73,7 @@ func (d *dialer) dial(ctx context.Context, addr string) (redis.Conn, error) {
 	if err := d.backoff.Attempt(); err != nil {
 		return nil, err
 	}
-	password, err := d.config.Credentials()
+	password, err := d.config.Password.Read()
 	if err != nil {
 		d.backoff.Note(err)
 		return nil, err

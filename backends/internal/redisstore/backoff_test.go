@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/storeurl"
 )
 
 // A program whose password is wrong tries once a second, whatever its load, and at once again when one attempt worked.
@@ -63,7 +64,7 @@ func TestBackoffReasons(t *testing.T) {
 		{redisstore.ServerError("ERR AUTH <password> called without any password configured for the default user."), true},
 		{redisstore.ServerError("ERR DB index is out of range"), true},
 		{redisstore.ServerError("DENIED Redis is running in protected mode"), true},
-		{&redisstore.CredentialsError{Err: errors.New("gone")}, true},
+		{&storeurl.PasswordError{Err: errors.New("gone")}, true},
 		{&tls.CertificateVerificationError{Err: errors.New("expired")}, true},
 		{fmt.Errorf("dial: %w", tls.RecordHeaderError{Msg: "not TLS"}), true},
 		{fmt.Errorf("read: %w", &net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}), true},

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/nonstick-go/nonstick/core/session"
+	"github.com/nonstick-go/nonstick/core/storeurl"
 )
 
 // failed turns the error of a command into one of the contract.
@@ -62,7 +63,7 @@ func noConnection(err error) bool {
 	if network, ok := errors.AsType[*net.OpError](err); ok && network.Op == "remote error" {
 		return true // package tls says so of a server that refuses our certificate, version or name
 	}
-	return is[*CredentialsError](err) || is[*tls.CertificateVerificationError](err) || is[tls.RecordHeaderError](err)
+	return is[*storeurl.PasswordError](err) || is[*tls.CertificateVerificationError](err) || is[tls.RecordHeaderError](err)
 }
 
 func is[E error](err error) bool { _, ok := errors.AsType[E](err); return ok }
