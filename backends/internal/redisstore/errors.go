@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/nonstick-go/nonstick/core/backoff"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/core/storeurl"
 )
@@ -50,6 +51,10 @@ func misconfigured(err error) bool {
 	}
 	return noConnection(err)
 }
+
+// NewGate returns a gate for connections that are to log in. Refusals of the password or a certificate close it; commands
+// that are refused do not. Note may be called with the errors of both.
+func NewGate() *backoff.Gate { return backoff.New(noConnection) }
 
 // noConnection reports whether it is one that ends every attempt to make a connection.
 func noConnection(err error) bool {
