@@ -48,7 +48,9 @@ func TestAppliedLate(t *testing.T) {
 		case 1, 2: // the repeat and the late one meet
 			count(all, func(l *lateSession) bool { return l.repeat(t) })
 		case 3: // so do the late one and one of somebody else: one of them is made
-			overtaken += count(all, func(l *lateSession) bool { return l.overtake(t, record(n.next(), fmt.Sprint("other ", cycle))) })
+			overtaken += count(all, func(l *lateSession) bool {
+				return l.overtake(t, record(n.next(), fmt.Sprint("other ", cycle)))
+			})
 		}
 		changes += sessions
 	}
@@ -89,7 +91,8 @@ func TestCreatedLate(t *testing.T) {
 func pool(t testing.TB, m *servers.MariaDB, conns int) *sql.DB {
 	t.Helper()
 	d := mysql.NewConfig()
-	d.User, d.Passwd, d.Net, d.Addr, d.DBName = servers.MariaDBUser, servers.MariaDBPassword, "tcp", m.Addr(), servers.MariaDBDatabase
+	d.User, d.Passwd, d.DBName = servers.MariaDBUser, servers.MariaDBPassword, servers.MariaDBDatabase
+	d.Net, d.Addr = "tcp", m.Addr()
 	d.InterpolateParams, d.Logger = true, &mysql.NopLogger{}
 	connector, err := mysql.NewConnector(d)
 	must(t, "NewConnector", err)
@@ -152,7 +155,7 @@ func (l *lateSession) repeat(t *testing.T) bool {
 		t.Errorf("repeated change: %v", err)
 	}
 	l.rec = l.next
-	return l.holds(t, ctx)
+	return l.holds(ctx, t)
 }
 
 // overtake makes another change of the same version. Either it is made and the late one is refused, or the other way round.
@@ -169,12 +172,12 @@ func (l *lateSession) overtake(t *testing.T, other session.Record) (done bool) {
 	default:
 		t.Errorf("another change: error %v, and then the late one: error %v", err, late)
 	}
-	l.holds(t, ctx)
+	l.holds(ctx, t)
 	return err == nil
 }
 
 // holds reports whether the session is stored as it should be.
-func (l *lateSession) holds(t *testing.T, ctx context.Context) bool {
+func (l *lateSession) holds(ctx context.Context, t *testing.T) bool {
 	got, err := l.Read(ctx, l.id)
 	if err != nil || got.Version != l.rec.Version || string(got.Payload) != string(l.rec.Payload) {
 		t.Errorf("got payload %q, error %v, want %q", got.Payload, err, l.rec.Payload)
