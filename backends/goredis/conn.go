@@ -12,14 +12,15 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/backoff"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
 // conn makes a redisstore.Conn of a client.
 type conn struct {
 	client  Client
-	cluster cluster             // the client, if it is one for a cluster
-	backoff *redisstore.Backoff // nil for a client that is not ours
+	cluster cluster       // the client, if it is one for a cluster
+	gate    *backoff.Gate // nil for a client that is not ours
 }
 
 // cluster is what *redis.ClusterClient has beyond Client.
@@ -80,8 +81,8 @@ func (c conn) failed(err error) error {
 	if errors.Is(err, redis.ErrClosed) {
 		return session.ErrClosed
 	}
-	if c.backoff != nil && err != nil {
-		c.backoff.Note(err)
+	if c.gate != nil && err != nil {
+		c.gate.Note(err)
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/backoff"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
@@ -27,9 +28,9 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	var backoff redisstore.Backoff
-	client := newClient(c, &backoff, false, nil)
-	s, err := newStore(client, &backoff, Options(c.Options), client.Close)
+	gate := redisstore.NewGate()
+	client := newClient(c, gate, false, nil)
+	s, err := newStore(client, gate, Options(c.Options), client.Close)
 	if err != nil {
 		_ = client.Close()
 		return nil, err
@@ -39,7 +40,7 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 }
 
 // newClient makes the client that a URL describes, or one to read from a node of a cluster. It makes no connection yet.
-func newClient(c *redisstore.Config, backoff *redisstore.Backoff, readOnly bool, connected func()) redis.UniversalClient {
+func newClient(c *redisstore.Config, gate *backoff.Gate, readOnly bool, connected func()) redis.UniversalClient {
 	dial := redis.NewDialer(&redis.Options{DialTimeout: c.DialTimeout, TLSConfig: c.TLS})
 	o := &redis.UniversalOptions{
 		Addrs:                 c.Addrs,
@@ -60,18 +61,18 @@ func newClient(c *redisstore.Config, backoff *redisstore.Backoff, readOnly bool,
 		// Maintenance notifications would stretch the timeouts to 10 s, and cost a round trip to ask for them.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		CredentialsProviderContext: func(context.Context) (user, password string, err error) {
-			if err = backoff.Attempt(); err == nil {
-				password, err = c.Credentials()
+			if err = gate.Attempt(); err == nil {
+				password, err = c.Password.Read()
 			}
 			return c.User, password, err
 		},
 		Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			if err := backoff.Blocked(); err != nil { // not Attempt: go-redis also dials to see whether a server is back
+			if err := gate.Blocked(); err != nil { // not Attempt: go-redis also dials to see whether a server is back
 				return nil, err
 			}
 			return dial(ctx, network, addr)
 		},
-		OnConnect:        onConnect(backoff, readOnly, connected),
+		OnConnect:        onConnect(gate, readOnly, connected),
 		MasterName:       c.Master,
 		SentinelUsername: c.SentinelUser,
 		SentinelPassword: c.SentinelPassword,
@@ -93,9 +94,9 @@ func newClient(c *redisstore.Config, backoff *redisstore.Backoff, readOnly bool,
 }
 
 // onConnect returns what is to be done with each connection that is logged in.
-func onConnect(backoff *redisstore.Backoff, readOnly bool, connected func()) func(context.Context, *redis.Conn) error {
+func onConnect(gate *backoff.Gate, readOnly bool, connected func()) func(context.Context, *redis.Conn) error {
 	return func(ctx context.Context, conn *redis.Conn) error {
-		backoff.Note(nil)
+		gate.Note(nil)
 		if connected != nil {
 			connected()
 		}

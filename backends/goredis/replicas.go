@@ -23,7 +23,7 @@ type follower struct {
 func (f follower) Close() error { return f.close() }
 
 // useReplicas makes a Store do with replicas what its URL says. Those of a cluster serve a connection only after it has sent
-// READONLY. They have a Backoff of their own, as ACLs are not replicated: what they refuse must not keep anybody from
+// READONLY. They have a gate of their own, as ACLs are not replicated: what they refuse must not keep anybody from
 // the master.
 func (s *Store) useReplicas(c *redisstore.Config) {
 	var findAll func(ctx context.Context) ([]string, error)
@@ -31,11 +31,11 @@ func (s *Store) useReplicas(c *redisstore.Config) {
 		findAll = func(ctx context.Context) ([]string, error) { return replicasOf(ctx, c) }
 	}
 	redisstore.UseReplicas(s.Store, c, findAll, func(addr string, connected func()) redisstore.Replica {
-		backoff := new(redisstore.Backoff)
+		gate := redisstore.NewGate()
 		one := *c
 		one.Topology, one.Addrs = redisstore.Single, []string{addr}
-		client := newClient(&one, backoff, c.Topology == redisstore.Cluster, connected)
-		return follower{conn{client: client, backoff: backoff}, client.Close}
+		client := newClient(&one, gate, c.Topology == redisstore.Cluster, connected)
+		return follower{conn{client: client, gate: gate}, client.Close}
 	})
 }
 

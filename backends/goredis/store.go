@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/backoff"
 )
 
 const (
@@ -61,10 +62,10 @@ func New(client Client, opts *Options) (*Store, error) {
 	return newStore(client, nil, o, nil)
 }
 
-func newStore(client Client, backoff *redisstore.Backoff, o Options, closeClient func() error) (*Store, error) {
+func newStore(client Client, gate *backoff.Gate, o Options, closeClient func() error) (*Store, error) {
 	_, single := client.(interface{ Options() *redis.Options })
 	all, _ := client.(cluster)
-	one := conn{client, all, backoff}
+	one := conn{client, all, gate}
 	var c redisstore.Conn = one
 	if all != nil {
 		c = shards{one}

@@ -11,6 +11,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/backoff"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
@@ -22,8 +23,8 @@ const (
 
 // dialer makes the connections that a URL describes.
 type dialer struct {
-	config  *redisstore.Config
-	backoff *redisstore.Backoff
+	config *redisstore.Config
+	gate   *backoff.Gate
 	// readOnly tells the replicas of a cluster that a connection is for reading.
 	readOnly bool
 	// connected, if not nil, is called for each connection.
@@ -70,12 +71,12 @@ func (d *dialer) serverAt(name string, addr func(ctx context.Context) (string, e
 
 // dial makes a connection to a server for sessions, and logs in.
 func (d *dialer) dial(ctx context.Context, addr string) (redis.Conn, error) {
-	if err := d.backoff.Attempt(); err != nil {
+	if err := d.gate.Attempt(); err != nil {
 		return nil, err
 	}
-	password, err := d.config.Credentials()
+	password, err := d.config.Password.Read()
 	if err != nil {
-		d.backoff.Note(err)
+		d.gate.Note(err)
 		return nil, err
 	}
 	l, err := d.login(ctx, addr, d.config.User, password, d.config.DB)
@@ -85,7 +86,7 @@ func (d *dialer) dial(ctx context.Context, addr string) (redis.Conn, error) {
 			_ = l.Close()
 		}
 	}
-	d.backoff.Note(err)
+	d.gate.Note(err)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dialer{config: c, backoff: new(redisstore.Backoff)}
+	d := &dialer{config: c, gate: redisstore.NewGate()}
 	var s *Store
 	var replicas func(ctx context.Context) ([]string, error)
 	switch c.Topology {

@@ -13,11 +13,11 @@ type follower struct{ conn }
 func (f follower) Close() error { return f.router.(*server).close() }
 
 // useReplicas makes a store do with replicas what its URL says. Those of a cluster serve a connection only after it has sent
-// READONLY. They have a Backoff of their own, as ACLs are not replicated: what they refuse must not keep anybody from
+// READONLY. They have a gate of their own, as ACLs are not replicated: what they refuse must not keep anybody from
 // the master.
 func (s *Store) useReplicas(d *dialer, findAll func(ctx context.Context) ([]string, error)) {
 	redisstore.UseReplicas(s.Store, d.config, findAll, func(addr string, connected func()) redisstore.Replica {
-		own := &dialer{config: d.config, backoff: new(redisstore.Backoff), readOnly: d.config.Topology == redisstore.Cluster, connected: connected}
+		own := &dialer{config: d.config, gate: redisstore.NewGate(), readOnly: d.config.Topology == redisstore.Cluster, connected: connected}
 		return follower{conn{own.server(addr)}}
 	})
 }

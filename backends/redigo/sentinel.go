@@ -113,7 +113,7 @@ func (m *master) replicas(ctx context.Context) (addrs []string, err error) {
 // askOne asks a sentinel about the master.
 func (m *master) askOne(ctx context.Context, sentinel, question string) ([]any, error) {
 	config := m.dialer.config
-	if err := m.dialer.backoff.Blocked(); err != nil {
+	if err := m.dialer.gate.Blocked(); err != nil {
 		return nil, err
 	}
 	c, err := m.dialer.login(ctx, sentinel, config.SentinelUser, config.SentinelPassword, 0)

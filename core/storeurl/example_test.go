@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log"
 	"net/url"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/nonstick-go/nonstick/core/storeurl"
@@ -33,4 +35,33 @@ func Example() {
 	// session: 20 500ms
 	// pool_size must be a whole number of at least 1
 	// unknown parameter poolsize; known are: dial_timeout, pool_size, prefix
+}
+
+// A client reads the password anew for each connection, so that an operator can exchange the file.
+func ExamplePassword() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "password")
+	if err := os.WriteFile(file, []byte("first\n"), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	u := &url.URL{Scheme: "redis", User: url.User("web"), Host: "localhost", RawQuery: "password_file=" + url.QueryEscape(file)}
+	p := storeurl.New(u)
+	password := p.Password(u)
+	if err := p.Err(); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(password.Read())
+	if err := os.WriteFile(file, []byte("second\n"), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(password.Read())
+	fmt.Println(password)
+	// Output:
+	// first <nil>
+	// second <nil>
+	// storeurl.Password
 }

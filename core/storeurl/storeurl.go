@@ -1,9 +1,13 @@
 // Package storeurl reads the parameters of a store URL for backends: every parameter must be known, well-formed and
-// given once, and no error shows a value, which may be a secret.
+// given once, and no error shows a value, which may be a secret. It also finds the password, which may be in a file.
 //
 // # Errors
 //
 // All problems of one URL are collected and reported together by Err.
+//
+// # Concurrency
+//
+// A Params is for one goroutine. A Password may be read by any number.
 package storeurl
 
 import (

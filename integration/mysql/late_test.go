@@ -2,152 +2,198 @@ package mysql_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/nonstick-go/nonstick/backends/fallback/mysqlstore"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
 
-// A change whose caller has given up is applied when the server goes on. The repeat finds that, and neither is a conflict nor
-// counts twice. A late change after a destroy, or after another change, changes nothing.
+// Changes whose callers have given up are applied when the server goes on, 1,000 of them. The repeat finds that, and is neither
+// a conflict nor a second change; and one that comes after another change is no change at all.
 func TestAppliedLate(t *testing.T) {
 	t.Parallel()
+	const sessions, wanted = 50, 1000
 	m := servers.StartMariaDB(t, nil)
-	s := open(t, m.URL())
-	id, late, gone := newID(), newID(), newID()
+	db := pool(t, m, sessions)
+	s, err := mysqlstore.New(db, nil)
+	must(t, "New", err)
 	var n ticks
-	rec := record(n.next(), "0")
-	must(t, "create", s.Write(t.Context(), id, rec, session.Version{}))
-	must(t, "create", s.Write(t.Context(), gone, rec, session.Version{}))
-	for i := range 20 {
-		next := record(n.next(), strconv.Itoa(i+1))
+	all := make([]*lateSession, sessions)
+	for i := range all {
+		all[i] = &lateSession{Store: s, id: newID(), rec: record(n.next(), "0")}
+		must(t, "create", s.Write(t.Context(), all[i].id, all[i].rec, session.Version{}))
+	}
+	before, changes, late, overtaken := status(t, m, "Handler_update"), 0, 0, 0
+	for cycle := 0; late < wanted; cycle++ {
+		warm(t, db, sessions) // so that each has a connection, on which its change arrives
 		m.Stop()
-		abandoned(t, "change", func(ctx context.Context) error { return s.Write(ctx, id, next, rec.Version) })
-		abandoned(t, "touch", func(ctx context.Context) error { return s.Touch(ctx, gone, rec) })
+		late += count(all, func(l *lateSession) bool {
+			l.next = record(n.next(), fmt.Sprint("late ", cycle))
+			return abandoned(t, "change", func(ctx context.Context) error { return s.Write(ctx, l.id, l.next, l.rec.Version) })
+		})
 		m.Continue()
-		if i%2 == 0 {
-			eventually(t, "the late change", func() error {
-				got, err := s.Read(t.Context(), id)
-				if err == nil && got.Version != next.Version {
-					err = errors.New("is not there")
-				}
-				return err
+		switch cycle % 4 {
+		case 0: // what was applied late is found
+			count(all, func(l *lateSession) bool { return l.applied(t) })
+			count(all, func(l *lateSession) bool { return l.repeat(t) })
+		case 1, 2: // the repeat and the late one meet
+			count(all, func(l *lateSession) bool { return l.repeat(t) })
+		case 3: // so do the late one and one of somebody else: one of them is made
+			overtaken += count(all, func(l *lateSession) bool {
+				return l.overtake(t, record(n.next(), fmt.Sprint("other ", cycle)))
 			})
 		}
-		must(t, "repeated change", s.Write(t.Context(), id, next, rec.Version))
-		expectPayload(t, s, id, strconv.Itoa(i+1))
-		rec = next
+		changes += sessions
 	}
-	m.Stop()
-	abandoned(t, "creation", func(ctx context.Context) error { return s.Write(ctx, late, rec, session.Version{}) })
-	m.Continue()
-	must(t, "repeated creation", s.Write(t.Context(), late, rec, session.Version{}))
-	must(t, "destroy", s.Destroy(t.Context(), late))
-	if _, err := s.Read(t.Context(), late); !errors.Is(err, session.ErrNotFound) {
-		t.Errorf("after the destroy: got error %v", err)
+	if got := status(t, m, "Handler_update") - before; got != changes {
+		t.Errorf("%d changes were made, want %d: one of each session in each cycle", got, changes)
+	}
+	t.Logf("%d changes were applied late or overtaken, %d of them overtaken by another one", late, overtaken)
+}
+
+// A creation and a touch that come late, after a destroy too, bring nothing back.
+func TestCreatedLate(t *testing.T) {
+	t.Parallel()
+	m := servers.StartMariaDB(t, nil)
+	db := pool(t, m, 2)
+	s, err := mysqlstore.New(db, nil)
+	must(t, "New", err)
+	rec := record(session.Version{1}, "payload")
+	must(t, "Ping", s.Ping(t.Context()))
+	for range 5 {
+		created, gone := newID(), newID()
+		must(t, "create", s.Write(t.Context(), gone, rec, session.Version{}))
+		warm(t, db, 2)
+		m.Stop()
+		abandoned(t, "creation", func(ctx context.Context) error { return s.Write(ctx, created, rec, session.Version{}) })
+		abandoned(t, "touch", func(ctx context.Context) error { return s.Touch(ctx, gone, rec) })
+		m.Continue()
+		must(t, "repeated creation", s.Write(t.Context(), created, rec, session.Version{}))
+		for _, id := range []session.ID{created, gone} {
+			must(t, "destroy", s.Destroy(t.Context(), id))
+			if _, err := s.Read(t.Context(), id); !errors.Is(err, session.ErrNotFound) {
+				t.Errorf("after the destroy: got error %v", err)
+			}
+		}
 	}
 }
 
-// abandoned makes a call that a stopped server does not answer, unless it was on its way to stop.
-func abandoned(t *testing.T, what string, call func(ctx context.Context) error) {
+// pool is one of a program, for so many statements at once.
+func pool(t testing.TB, m *servers.MariaDB, conns int) *sql.DB {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-	defer cancel()
-	err := call(ctx)
-	if err != nil && (!errors.Is(err, session.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded)) {
-		t.Fatalf("%s of a stopped server: got error %v", what, err)
+	d := mysql.NewConfig()
+	d.User, d.Passwd, d.DBName = servers.MariaDBUser, servers.MariaDBPassword, servers.MariaDBDatabase
+	d.Net, d.Addr = "tcp", m.Addr()
+	d.InterpolateParams, d.Logger = true, &mysql.NopLogger{}
+	connector, err := mysql.NewConnector(d)
+	must(t, "NewConnector", err)
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// warm makes so many connections.
+func warm(t *testing.T, db *sql.DB, n int) {
+	t.Helper()
+	for range n {
+		c, err := db.Conn(t.Context())
+		must(t, "connect", err)
+		defer c.Close()
+		must(t, "ping", c.PingContext(t.Context()))
 	}
 }
 
-// A change that the server has applied and whose answer is lost is not repeated by the driver or the Store, and the caller's
-// own repeat is nil.
-func TestLostAnswer(t *testing.T) {
-	t.Parallel()
-	m := servers.StartMariaDB(t, nil)
-	proxy := servers.StartProxy(t, m.Addr())
-	s := openAsIs(t, withParams(t, through(t, m.URL(), proxy.Addr()), "read_timeout=500ms&dial_timeout=5s"))
-	id := newID()
-	var n ticks
-	rec := record(n.next(), "0")
-	must(t, "create", s.Write(t.Context(), id, rec, session.Version{}))
-	for i, how := range []servers.Loss{servers.Silence, servers.FIN, servers.RST, servers.Silence, servers.FIN, servers.RST} {
-		next := record(n.next(), fmt.Sprint(i))
-		before := status(t, m, "Com_update")
-		_, err := s.Read(t.Context(), id) // there is a connection
-		must(t, "Read", err)
-		proxy.Lose(how)
-		if err := s.Write(t.Context(), id, next, rec.Version); !errors.Is(err, session.ErrUnavailable) {
-			t.Fatalf("the answer is lost: got error %v", err)
-		}
-		if got := status(t, m, "Com_update") - before; got != 1 {
-			t.Errorf("the change was sent %d times", got)
-		}
-		must(t, "repeat", s.Write(t.Context(), id, next, rec.Version))
-		expectPayload(t, s, id, fmt.Sprint(i))
-		rec = next
-	}
+// lateSession is a session whose change from rec to next is on its way to a server that stands still.
+type lateSession struct {
+	*mysqlstore.Store
+	id        session.ID
+	rec, next session.Record
 }
 
-// Two nodes append to one session at once, while all connections are killed again and again. In the end each word that was
-// acknowledged is there, once.
-func TestNoLostUpdate(t *testing.T) {
-	t.Parallel()
-	const workers, each = 8, 40
-	m := servers.StartMariaDB(t, nil)
-	nodes := []store{open(t, m.URL()), open(t, m.UnixURL())}
-	id := newID()
-	var n ticks
-	must(t, "create", nodes[0].Write(t.Context(), id, record(n.next(), ""), session.Version{}))
-	var wg, killer sync.WaitGroup
-	ctx, stop := context.WithCancel(t.Context())
-	killer.Go(func() {
-		for ctx.Err() == nil {
-			_, _ = m.Admin().ExecContext(ctx, "KILL USER "+servers.MariaDBUser)
-			time.Sleep(20 * time.Millisecond)
-		}
-	})
-	for w := range workers {
+// count does something with all sessions at once and returns of how many it is true.
+func count(all []*lateSession, do func(*lateSession) bool) int {
+	var wg sync.WaitGroup
+	var n atomic.Int64
+	for _, l := range all {
 		wg.Go(func() {
-			for i := range each {
-				if err := appendWord(t.Context(), nodes[w%2], id, &n, fmt.Sprintf("%d-%d", w, i)); err != nil {
-					t.Errorf("append: %v", err)
-				}
+			if do(l) {
+				n.Add(1)
 			}
 		})
 	}
 	wg.Wait()
-	stop()
-	killer.Wait()
-	rec, err := open(t, m.URL()).Read(t.Context(), id)
-	must(t, "Read", err)
-	words := strings.Fields(string(rec.Payload))
-	slices.Sort(words)
-	if len(words) != workers*each || len(slices.Compact(words)) != len(words) {
-		t.Errorf("got %d words, %d different ones, want %d", len(words), len(slices.Compact(words)), workers*each)
-	}
+	return int(n.Load())
 }
 
-// appendWord adds a word to a session, whatever it takes. After a change whose outcome is unknown the word tells whether it
-// was applied.
-func appendWord(ctx context.Context, s store, id session.ID, n *ticks, word string) error {
-	for range 10_000 {
-		rec, err := s.Read(ctx, id)
-		if err == nil && slices.Contains(strings.Fields(string(rec.Payload)), word) {
-			return nil
-		}
-		if err == nil {
-			err = s.Write(ctx, id, record(n.next(), string(rec.Payload)+" "+word), rec.Version)
-		}
-		if err == nil || !errors.Is(err, session.ErrUnavailable) && !errors.Is(err, session.ErrConflict) {
-			return err
+// applied waits until the late change is there.
+func (l *lateSession) applied(t *testing.T) bool {
+	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(5 * time.Millisecond) {
+		if got, err := l.Read(t.Context(), l.id); err == nil && got.Version == l.next.Version {
+			return true
 		}
 	}
-	return errors.New("others were always faster")
+	t.Error("the late change is not there")
+	return false
+}
+
+// repeat makes the late change again.
+func (l *lateSession) repeat(t *testing.T) bool {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := l.Write(ctx, l.id, l.next, l.rec.Version); err != nil {
+		t.Errorf("repeated change: %v", err)
+	}
+	l.rec = l.next
+	return l.holds(ctx, t)
+}
+
+// overtake makes another change of the same version. Either it is made and the late one is refused, or the other way round.
+func (l *lateSession) overtake(t *testing.T, other session.Record) (done bool) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := l.Write(ctx, l.id, other, l.rec.Version)
+	late := l.Write(ctx, l.id, l.next, l.rec.Version)
+	switch {
+	case err == nil && errors.Is(late, session.ErrConflict):
+		l.rec = other
+	case errors.Is(err, session.ErrConflict) && late == nil:
+		l.rec = l.next
+	default:
+		t.Errorf("another change: error %v, and then the late one: error %v", err, late)
+	}
+	l.holds(ctx, t)
+	return err == nil
+}
+
+// holds reports whether the session is stored as it should be.
+func (l *lateSession) holds(ctx context.Context, t *testing.T) bool {
+	got, err := l.Read(ctx, l.id)
+	if err != nil || got.Version != l.rec.Version || string(got.Payload) != string(l.rec.Payload) {
+		t.Errorf("got payload %q, error %v, want %q", got.Payload, err, l.rec.Payload)
+		return false
+	}
+	return true
+}
+
+// abandoned makes a call that a stopped server does not answer, and reports whether it did not.
+func abandoned(t *testing.T, what string, call func(ctx context.Context) error) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond) // enough to send it
+	defer cancel()
+	err := call(ctx)
+	if err != nil && (!errors.Is(err, session.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded)) {
+		t.Errorf("%s of a stopped server: got error %v", what, err)
+	}
+	return err != nil
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"net/url"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/nonstick-go/nonstick/core/backoff"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
@@ -48,7 +50,7 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := sql.OpenDB(&connector{Connector: inner})
+	db := sql.OpenDB(&connector{inner, newGate()})
 	db.SetMaxOpenConns(c.poolSize)
 	db.SetMaxIdleConns(c.poolSize)
 	db.SetConnMaxLifetime(connLife)
@@ -64,18 +66,23 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 // connector makes connections, and leaves a server alone for a while that refuses this program.
 type connector struct {
 	driver.Connector
-	refused backoff
+	gate *backoff.Gate
+}
+
+// newGate returns a gate that is closed by what only an operator can mend.
+func newGate() *backoff.Gate {
+	return backoff.New(func(err error) bool { return errors.Is(err, session.ErrMisconfigured) })
 }
 
 // Connect implements driver.Connector. Its errors are those of the contract.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	if err := c.refused.blocked(); err != nil {
+	if err := c.gate.Attempt(); err != nil {
 		return nil, err
 	}
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
 		err = translate(ctx, err)
 	}
-	c.refused.note(err)
+	c.gate.Note(err)
 	return conn, err
 }

@@ -59,14 +59,14 @@ func (s *Store) prepare(ctx context.Context) error {
 	if s.ready.Load() {
 		return nil
 	}
-	if err := s.refused.blocked(); err != nil {
+	if err := s.gate.Attempt(); err != nil {
 		return err
 	}
 	err := s.lookAtTable(ctx)
 	if err == nil {
 		s.ready.Store(true)
 	}
-	s.refused.note(err)
+	s.gate.Note(err)
 	return err
 }
 

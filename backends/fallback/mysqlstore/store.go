@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nonstick-go/nonstick/core/backoff"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
@@ -52,7 +53,7 @@ type Store struct {
 
 	ready    atomic.Bool   // the table was there
 	preparer chan struct{} // held by who looks for it
-	refused  backoff       // the table cannot be used
+	gate     *backoff.Gate // closed if the table cannot be used
 	packet   atomic.Int64  // max_allowed_packet of the server
 
 	inspected atomic.Bool
@@ -92,7 +93,10 @@ func newStore(db *sql.DB, o Options) (*Store, error) {
 	if o.MaxBytes < 0 || o.MaxBytes > maxBytesLimit {
 		return nil, fmt.Errorf("Options.MaxBytes must be between 1 and %d", maxBytesLimit)
 	}
-	s := &Store{db: db, sql: newStatements(table), maxBytes: o.MaxBytes, noCreate: o.NoCreate, preparer: make(chan struct{}, 1)}
+	s := &Store{
+		db: db, sql: newStatements(table), maxBytes: o.MaxBytes, noCreate: o.NoCreate,
+		preparer: make(chan struct{}, 1), gate: newGate(),
+	}
 	s.life, s.close = context.WithCancel(context.Background())
 	return s, nil
 }

@@ -5,11 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"io/fs"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -30,12 +27,12 @@ const (
 
 // config is what a store URL says.
 type config struct {
-	network, addr  string
-	database       string
-	user, password string
-	passwordFile   string
-	tls            *tls.Config // nil for none
-	poolSize       int
+	network, addr string
+	database      string
+	user          string
+	password      storeurl.Password
+	tls           *tls.Config // nil for none
+	poolSize      int
 
 	dialTimeout, readTimeout, writeTimeout time.Duration
 
@@ -47,7 +44,7 @@ func parseURL(u *url.URL) (*config, error) {
 	p := storeurl.New(u)
 	c := &config{
 		user:         u.User.Username(),
-		passwordFile: p.String("password_file", ""),
+		password:     p.Password(u),
 		poolSize:     p.Int("pool_size", defaultPoolSize, 1),
 		dialTimeout:  p.Duration("dial_timeout", defaultDialTimeout),
 		readTimeout:  p.Duration("read_timeout", defaultTimeout),
@@ -56,8 +53,10 @@ func parseURL(u *url.URL) (*config, error) {
 			Table: p.String("table", DefaultTable), MaxBytes: p.Int("max_bytes", DefaultMaxBytes, 1), NoCreate: !p.Bool("create_table", true),
 		},
 	}
-	c.password, _ = u.User.Password()
-	errs := []error{c.setAddress(u, p), c.setPassword()}
+	errs := []error{c.setAddress(u, p)}
+	if c.user == "" {
+		errs = append(errs, errors.New("the URL must name a user"))
+	}
 	if c.options.Table == "" {
 		errs = append(errs, errors.New("table must not be empty"))
 	}
@@ -94,42 +93,10 @@ func (c *config) setAddress(u *url.URL, p *storeurl.Params) error {
 	return nil
 }
 
-// setPassword looks whether there is a password.
-func (c *config) setPassword() error {
-	switch {
-	case c.user == "":
-		return errors.New("the URL must name a user")
-	case c.password != "" && c.passwordFile != "":
-		return errors.New("the URL has a password and a password_file")
-	}
-	_, err := c.credentials()
-	return err
-}
-
-// credentials returns the password for a new connection. That of a file is read each time, so that a new one takes effect
-// without a restart: connections that are there already go on until the server or their age ends them.
-func (c *config) credentials() (string, error) {
-	if c.passwordFile == "" {
-		return c.password, nil
-	}
-	text, err := os.ReadFile(c.passwordFile)
-	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-		err = pathErr.Err // the path came from the URL
-	}
-	if err != nil {
-		return "", fmt.Errorf("password_file cannot be read: %w", err)
-	}
-	password := strings.TrimRight(string(text), "\r\n")
-	if password == "" {
-		return "", errors.New("password_file cannot be read: it is empty")
-	}
-	return password, nil
-}
-
 // driver returns the settings of the driver.
 func (c *config) driver() *mysql.Config {
 	d := mysql.NewConfig()
-	d.User, d.Passwd, d.Net, d.Addr, d.DBName = c.user, c.password, c.network, c.addr, c.database
+	d.User, d.Net, d.Addr, d.DBName = c.user, c.network, c.addr, c.database
 	d.TLS = c.tls
 	d.Timeout, d.ReadTimeout, d.WriteTimeout = c.dialTimeout, c.readTimeout, c.writeTimeout
 	d.InterpolateParams = true // one round trip a statement
@@ -141,7 +108,7 @@ func (c *config) driver() *mysql.Config {
 		"lock_wait_timeout":        "1", // for somebody who alters the table
 	}
 	_ = d.Apply(mysql.BeforeConnect(func(_ context.Context, d *mysql.Config) (err error) { // never fails
-		if d.Passwd, err = c.credentials(); err != nil {
+		if d.Passwd, err = c.password.Read(); err != nil {
 			return misconfigured(err.Error())
 		}
 		return nil

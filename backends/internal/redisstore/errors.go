@@ -8,7 +8,9 @@ import (
 	"net"
 	"strings"
 
+	"github.com/nonstick-go/nonstick/core/backoff"
 	"github.com/nonstick-go/nonstick/core/session"
+	"github.com/nonstick-go/nonstick/core/storeurl"
 )
 
 // failed turns the error of a command into one of the contract.
@@ -50,6 +52,10 @@ func misconfigured(err error) bool {
 	return noConnection(err)
 }
 
+// NewGate returns a gate for connections that are to log in. Refusals of the password or a certificate close it; commands
+// that are refused do not. Note may be called with the errors of both.
+func NewGate() *backoff.Gate { return backoff.New(noConnection) }
+
 // noConnection reports whether it is one that ends every attempt to make a connection.
 func noConnection(err error) bool {
 	if fromServer, ok := errors.AsType[serverError](err); ok {
@@ -62,7 +68,7 @@ func noConnection(err error) bool {
 	if network, ok := errors.AsType[*net.OpError](err); ok && network.Op == "remote error" {
 		return true // package tls says so of a server that refuses our certificate, version or name
 	}
-	return is[*CredentialsError](err) || is[*tls.CertificateVerificationError](err) || is[tls.RecordHeaderError](err)
+	return is[*storeurl.PasswordError](err) || is[*tls.CertificateVerificationError](err) || is[tls.RecordHeaderError](err)
 }
 
 func is[E error](err error) bool { _, ok := errors.AsType[E](err); return ok }

@@ -5,10 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io/fs"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -49,9 +47,8 @@ type Config struct {
 	DB       int         // Single and Sentinel
 	TLS      *tls.Config // nil for none; for sentinels too
 
-	User, Password string
-	// PasswordFile, if not empty, holds the password instead; see Credentials.
-	PasswordFile                   string
+	User                           string
+	Password                       storeurl.Password // to be read for each connection
 	SentinelUser, SentinelPassword string
 
 	PoolSize                                            int // for each server
@@ -86,7 +83,7 @@ func ParseURL(u *url.URL) (*Config, error) {
 	c := &Config{
 		Topology:     map[string]Topology{"cluster": Cluster, "sentinel": Sentinel}[topology],
 		User:         u.User.Username(),
-		PasswordFile: p.String("password_file", ""),
+		Password:     p.Password(u),
 		PoolSize:     p.Int("pool_size", defaultPoolSize, 1),
 		DialTimeout:  p.Duration("dial_timeout", defaultTimeout),
 		ReadTimeout:  p.Duration("read_timeout", defaultTimeout),
@@ -94,7 +91,6 @@ func ParseURL(u *url.URL) (*Config, error) {
 		PoolTimeout:  p.Duration("pool_timeout", defaultTimeout),
 		Options:      Options{Prefix: p.String("prefix", DefaultPrefix), MaxBytes: p.Int("max_bytes", DefaultMaxBytes, 1)},
 	}
-	c.Password, _ = u.User.Password()
 	errs := []error{c.setAddress(u, p), c.setPassword(p)}
 	if c.Options.Prefix == "" {
 		errs = append(errs, errors.New("prefix must not be empty"))
@@ -205,41 +201,8 @@ func (c *Config) setPassword(p *storeurl.Params) error {
 			return errors.New("there is a sentinel_user and no sentinel_password")
 		}
 	}
-	switch {
-	case c.Password != "" && c.PasswordFile != "":
-		return errors.New("the URL has a password and a password_file")
-	case c.User != "" && c.Password == "" && c.PasswordFile == "":
+	if c.User != "" && c.Password.IsZero() {
 		return errors.New("the URL has a user and no password: write :password@ for a password alone")
 	}
-	_, err := c.Credentials()
-	return err
+	return nil
 }
-
-// Credentials returns the password for a new connection. That of a file is read each time, so that a new one takes effect
-// without a restart: connections that are there already keep working until the server ends them.
-func (c *Config) Credentials() (password string, err error) {
-	if c.PasswordFile == "" {
-		return c.Password, nil
-	}
-	text, err := os.ReadFile(c.PasswordFile)
-	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-		err = pathErr.Err // the path came from the URL
-	}
-	if err != nil {
-		return "", &CredentialsError{err}
-	}
-	password = strings.TrimRight(string(text), "\r\n")
-	if password == "" {
-		return "", &CredentialsError{errors.New("it is empty")}
-	}
-	return password, nil
-}
-
-// CredentialsError says that the password_file has no password.
-type CredentialsError struct{ Err error }
-
-// Error returns the cause.
-func (e *CredentialsError) Error() string { return "password_file cannot be read: " + e.Err.Error() }
-
-// Unwrap returns the cause.
-func (e *CredentialsError) Unwrap() error { return e.Err }

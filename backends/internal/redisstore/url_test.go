@@ -52,8 +52,9 @@ func TestParseURL(t *testing.T) {
 		"rediss+sentinel://:secret@a,b:1,c:2/main/3": {sentinel, "tcp", "a:26379 b:1 c:2", "", "secret", "main", 3},
 	} {
 		c := parse(t, rawURL)
+		password, _ := c.Password.Read() // it is in the URL
 		if c.Topology != want.topology || c.Network != want.network || strings.Join(c.Addrs, " ") != want.addrs || c.User != want.user ||
-			c.Password != want.password || c.Master != want.master || c.DB != want.db {
+			password != want.password || c.Master != want.master || c.DB != want.db {
 			t.Errorf("%s: got %+v", rawURL, c)
 		}
 		if (c.TLS != nil) != strings.HasPrefix(rawURL, "rediss") {
@@ -99,31 +100,6 @@ func TestParseURLParameters(t *testing.T) {
 		c.ReadTimeout != 2*time.Second || c.WriteTimeout != 3*time.Second || c.PoolTimeout != 4*time.Second ||
 		c.SentinelUser != "watch" || c.SentinelPassword != "s&ecret" || c.TLS.ServerName != "redis.example.com" {
 		t.Errorf("got %+v", c)
-	}
-}
-
-// The password of a file is read for each connection, so that it can be exchanged while the program runs.
-func TestPasswordFile(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "password")
-	write := func(text string) {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("first\n")
-	c := parse(t, "redis://web@h?password_file="+url.QueryEscape(file))
-	for _, text := range []string{"first\n", " second ", "th\nird\r\n"} {
-		write(text)
-		if password, err := c.Credentials(); err != nil || password != strings.TrimRight(text, "\r\n") {
-			t.Errorf("got %q and error %v, want %q", password, err, text)
-		}
-	}
-	for _, change := range []func(){func() { write("\n") }, func() { _ = os.Remove(file) }} {
-		change()
-		if password, err := c.Credentials(); err == nil || strings.Contains(err.Error(), file) {
-			t.Errorf("got %q and error %v", password, err)
-		}
 	}
 }
 

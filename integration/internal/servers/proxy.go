@@ -26,6 +26,7 @@ type Proxy struct {
 	lose             atomic.Int32
 	share            atomic.Int32 // of replies that are lost, in thousandths
 	lost             atomic.Int64
+	vanished         atomic.Int64 // how often; connections made before are dead
 	sent, received   atomic.Int64
 	mu               sync.Mutex
 	conns            map[net.Conn]bool
@@ -59,6 +60,10 @@ func (p *Proxy) Lose(how Loss) { p.lose.Store(int32(how)) }
 // LoseShare makes the proxy reset that many of a thousand connections instead of passing on what the server says.
 func (p *Proxy) LoseShare(thousandths int) { p.share.Store(int32(thousandths)) }
 
+// Vanish makes the proxy swallow whatever is sent on the connections that are there now, in both directions and for ever:
+// they stay open, as when the other end loses its power or a firewall its memory. New connections work.
+func (p *Proxy) Vanish() { p.vanished.Add(1) }
+
 // Lost is how many replies were lost.
 func (p *Proxy) Lost() int64 { return p.lost.Load() }
 
@@ -76,8 +81,9 @@ func (p *Proxy) accept() {
 			_ = client.Close()
 			continue
 		}
-		p.copiers.Go(func() { p.forward(client, server) })
-		p.copiers.Go(func() { p.back(client, server) })
+		age := p.vanished.Load()
+		p.copiers.Go(func() { p.forward(client, server, age) })
+		p.copiers.Go(func() { p.back(client, server, age) })
 	}
 }
 
@@ -102,19 +108,22 @@ func (p *Proxy) end(client, server net.Conn) {
 	delete(p.conns, server)
 }
 
-func (p *Proxy) forward(client, server net.Conn) {
+func (p *Proxy) forward(client, server net.Conn, age int64) {
 	defer p.end(client, server)
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := client.Read(buf)
 		p.sent.Add(int64(n))
+		if p.vanished.Load() > age && err == nil {
+			continue
+		}
 		if _, errW := server.Write(buf[:n]); err != nil || errW != nil {
 			return
 		}
 	}
 }
 
-func (p *Proxy) back(client, server net.Conn) {
+func (p *Proxy) back(client, server net.Conn, age int64) {
 	defer p.end(client, server)
 	buf := make([]byte, 32<<10)
 	for {
@@ -122,6 +131,9 @@ func (p *Proxy) back(client, server net.Conn) {
 		p.received.Add(int64(n))
 		if err != nil {
 			return
+		}
+		if p.vanished.Load() > age {
+			continue
 		}
 		how := Loss(p.lose.Swap(0))
 		if how == 0 && rand.Int32N(1000) < p.share.Load() {
