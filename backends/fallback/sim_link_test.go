@@ -94,7 +94,7 @@ func (d disk) Write(ctx context.Context, id session.ID, rec session.Record, prev
 func mergeWords(base, winner, loser []byte) ([]byte, bool, error) {
 	was, theirs := strings.Fields(string(base)), strings.Fields(string(loser))
 	var words []string
-	for _, w := range strings.Fields(string(winner)) {
+	for w := range strings.FieldsSeq(string(winner)) {
 		if !slices.Contains(was, w) || slices.Contains(theirs, w) {
 			words = append(words, w)
 		}
