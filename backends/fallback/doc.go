@@ -15,7 +15,8 @@
 // it is told of everything.
 //
 // Any session.Handler can be fast or durable. The durable one must be one store for all nodes: filestore is that for the
-// processes of one host. The local one belongs to one node, and without it nothing is changed while the durable store is away.
+// processes of one host. The local one belongs to one node, and without it nothing is changed while the durable store is away: all nodes have
+// one, or none has.
 //
 // # What is promised
 //
@@ -48,7 +49,8 @@
 // # Cost
 //
 // While all is well a read is one call of the fast store, a change one of each, the end of a session two of each, and
-// keeping alive one of each. Each node reads one small record of the durable store four times a second. Locks (Exclusive)
+// keeping alive one of each. With a local store the end of a session costs two more of the durable one, for a note which
+// stays for a week, and so does a change that meets a newer one in the fast store, one more. Each node reads one small record of the durable store four times a second. Locks (Exclusive)
 // are in the durable store, so they outlive the fast one, and cost what they cost there; while it is away there are none.
 //
 // When a call of a store fails, that call pays for its timeouts; after three in a row it is not asked any more until

@@ -23,7 +23,7 @@ type EventKind uint8
 const (
 	EventDown        EventKind = iota + 1 // a store has failed three calls in a row, or a probe: it is not asked any more
 	EventUp                               // it has answered three probes in a row
-	EventPast                             // sessions are read from the durable store, as not all nodes reach the fast one
+	EventPast                             // sessions are read from the durable store until the fast one has begun anew: some node did not reach it, or it has lost something
 	EventBelieved                         // sessions are read from the fast store
 	EventBranched                         // the first session was changed without the durable store
 	EventCarriedBack                      // the durable store knows of all of them
@@ -47,7 +47,7 @@ func (ev Event) log(logger *slog.Logger) {
 	case EventUp:
 		logger.Info("session fallback: a store answers again", "store", ev.Store)
 	case EventPast:
-		logger.Warn("session fallback: sessions are read from the durable store, as not all nodes reach the fast one", "nodes", ev.Past)
+		logger.Warn("session fallback: sessions are read from the durable store until the fast one has begun anew", "nodes", ev.Past)
 	case EventBelieved:
 		logger.Info("session fallback: sessions are read from the fast store")
 	case EventBranched:

@@ -18,13 +18,15 @@ func TestObserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var heard []string
+		var n int // events
 		var node atomic.Pointer[fallback.Store]
 		s := newSite(t, fallback.Options{Observe: func(ev fallback.Event) {
-			if n := node.Load(); n != nil {
-				_ = n.Status()
+			if s := node.Load(); s != nil {
+				_ = s.Status()
 			}
 			mu.Lock()
 			defer mu.Unlock()
+			n++
 			if text := ev.Kind.String() + " " + ev.Store; !slices.Contains(heard, text) { // there are two nodes
 				heard = append(heard, text)
 			}
@@ -40,7 +42,14 @@ func TestObserve(t *testing.T) {
 		s.back()
 		time.Sleep(time.Second)
 		mu.Lock()
+		told := n
+		mu.Unlock()
+		time.Sleep(5 * time.Minute) // the dead letter stays, and is no news
+		mu.Lock()
 		defer mu.Unlock()
+		if n != told {
+			t.Errorf("%d events while nothing happened", n-told)
+		}
 		slices.Sort(heard)
 		heard = slices.DeleteFunc(heard, func(text string) bool { return text == "past " }) // chance decides which store is back first
 		if want := []string{"believed ", "branched ", "carried-back ", "dead-letter ", "down durable", "down fast", "up durable", "up fast"}; !slices.Equal(heard, want) {

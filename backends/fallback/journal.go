@@ -56,9 +56,24 @@ func (j *journal) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if j.has(id) {
+			continue
+		}
+		rec, err := j.local.Read(ctx, id)
+		switch {
+		case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrCorrupt): // it has expired, or is put aside
+			continue
+		case err != nil:
+			return err
+		}
+		if b, err := parseBranch(rec); !isBranch(rec) || err == nil && b.letter {
+			continue
+		}
 		j.mu.Lock()
 		if _, known := j.open[id]; !known {
-			j.open[id] = opening{} // read looks at it
+			if j.open[id] = (opening{}); len(j.open) == 1 {
+				j.report(Event{Kind: EventBranched})
+			}
 		}
 		j.mu.Unlock()
 	}
