@@ -44,7 +44,7 @@
 // sessions that the other one lacks, for as long as both of them take writes.
 //
 // The package's tests simulate this on the code itself, with answers that are lost or late, nodes that die, stand still or
-// reach only some of the stores; and they show that every rule of the protocol is needed.
+// reach only some of the stores; and they leave rules of the protocol out in turn, which must be noticed.
 //
 // # Cost
 //

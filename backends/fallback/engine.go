@@ -64,18 +64,16 @@ type Clock interface {
 
 // rules are those parts of the protocol that the simulation leaves out in turn, to show that it would be noticed.
 type rules struct {
-	noWord    bool // write past the cache without a word
-	noFresh   bool // acknowledge by an old state
-	noReread  bool // tell the cache what was stored before the state was read
-	noMark    bool // a destroyed session leaves no mark
-	sameName  bool // keep the generation when a word is taken back
-	shortWord bool // take a word back at once
-	noNewer   bool // let an older copy replace a newer one
-	noSince   bool // believe a cache that has restarted
-	noKeep    bool // acknowledge a branch that is only in the cache
-	noTell    bool // let others take the place of a branch
-	noAgain   bool // let a branch win that has grown since
-	noNote    bool // leave no note of a session that has ended
+	noWord   bool // write past the cache without a word
+	noReread bool // tell the cache what was stored before the state was read
+	noMark   bool // a destroyed session leaves no mark
+	sameName bool // keep the generation when a word is taken back
+	noNewer  bool // let an older copy replace a newer one
+	noSince  bool // believe a cache that has restarted
+	noKeep   bool // acknowledge a branch that is only in the cache
+	noTell   bool // let others take the place of a branch
+	noAgain  bool // let a branch win that has grown since
+	noNote   bool // leave no note of a session that has ended
 }
 
 // The times of the protocol.

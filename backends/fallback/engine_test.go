@@ -124,7 +124,7 @@ type run struct {
 	seed     int
 }
 
-// Every rule of the protocol is needed: without it, some run goes wrong.
+// Each of these rules is needed: without it, some run goes wrong.
 func TestAblations(t *testing.T) {
 	rules := fallback.AblatedRules()
 	for _, name := range slices.Sorted(maps.Keys(rules)) {

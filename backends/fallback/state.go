@@ -64,7 +64,7 @@ func (e *engine) current() view {
 // latest is the current view if it can be relied on, else a new one.
 func (e *engine) latest(ctx context.Context) (view, error) {
 	v := e.current()
-	if v.reliable(e.clock.Now()) || e.rules.noFresh && v.Generation != "" {
+	if v.reliable(e.clock.Now()) {
 		return v, nil
 	}
 	return e.look(ctx)
