@@ -37,7 +37,7 @@ func (e *engine) main() (*breaker, session.Handler) { return &e.durableHealth, e
 func (s *standby) believed(v view) bool { return s.calm(v) }
 
 func (s *standby) serves(v view) bool {
-	return s.durableHealth.up() || s.fastHealth.up() && (s.unverified || v.Generation != "" && !s.outdated(v))
+	return s.durableHealth.up() || s.fastHealth.up() && s.vouched(v)
 }
 
 func (s *standby) main() (*breaker, session.Handler) {

@@ -43,6 +43,7 @@ type pending struct {
 func newStandby(e *engine, durable Local, unverified bool) *standby {
 	e.locker, _ = e.fast.(session.Locker)
 	e.letterbox, e.recent = durable, newRecent()
+	e.fastHealth.slow = 0 // a slow one is still better than one that lacks most sessions
 	return &standby{engine: e, unverified: unverified, open: make(map[session.ID]pending)}
 }
 
@@ -76,30 +77,39 @@ func (s *standby) Read(ctx context.Context, id session.ID) (session.Record, erro
 		return s.found(id, rec, err)
 	}
 	rec, err := s.primary(ctx, view{}, id)
-	if outage(err) {
-		if known, ok := s.base(id, there); ok {
-			return branch{rec: known}.reveal(s.clock.Now())
-		}
+	if known, ok := s.base(id, there); ok && s.alone(ctx, err) {
+		return branch{rec: known}.reveal(s.clock.Now())
 	}
 	return s.found(id, rec, err)
+}
+
+// alone reports whether a call failed because the fast store is away.
+func (s *standby) alone(ctx context.Context, err error) bool {
+	return outage(err) && ctx.Err() == nil && !s.closed.Load() && !s.fastHealth.up()
+}
+
+// vouched reports whether the fast store may be relied on without the durable one.
+func (s *standby) vouched(v view) bool {
+	return s.unverified || v.Generation != "" && !s.outdated(v)
 }
 
 // readUnverified is Read without the durable store, whose failure is given.
 func (s *standby) readUnverified(ctx context.Context, v view, id session.ID, away error) (session.Record, error) {
 	if s.unverified {
-		v.Generation = ""
+		v.Generation = "" // it need not have run since
+	} else if !s.vouched(v) {
+		return session.Record{}, away
 	}
-	switch rec, err := s.primary(ctx, v, id); {
-	case v.Generation == "" && !s.unverified, errors.Is(err, session.ErrRestarted):
-	case errors.Is(err, session.ErrNotFound) && v.past(): // perhaps it began in the durable store
-	case !outage(err):
-		return s.found(id, rec, err)
-	default:
+	rec, err := s.primary(ctx, v, id)
+	switch {
+	case errors.Is(err, session.ErrRestarted), errors.Is(err, session.ErrNotFound) && v.past(): // perhaps it began in the durable store
+		return session.Record{}, away
+	case s.alone(ctx, err):
 		if known, ok := s.recent.get(id, s.clock.Now()); ok {
 			return branch{rec: known}.reveal(s.clock.Now())
 		}
 	}
-	return session.Record{}, away
+	return s.found(id, rec, err)
 }
 
 // primary reads the fast store, which must have run since the view's generation began.
@@ -168,7 +178,10 @@ func (s *standby) base(id session.ID, there spare) (session.Record, bool) {
 
 // Write changes a session in the fast store.
 func (s *standby) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
-	v := s.current()
+	v, err := s.latest(ctx)
+	if err != nil {
+		return s.writeUnverified(ctx, s.current(), id, rec, prev, err)
+	}
 	if !s.calm(v) {
 		return s.writeCareful(ctx, v, id, rec, prev)
 	}
@@ -182,7 +195,7 @@ func (s *standby) wrote(ctx context.Context, v view, id session.ID, rec session.
 	case err != nil:
 		return s.refused(id, err)
 	case !rec.Successor.IsZero(): // it goes on under another id; without the durable store the fast one has to remember that
-		_ = s.entomb(ctx, id, told(rec))
+		_, _ = s.entomb(ctx, id, told(rec))
 	}
 	if !s.calm(v) {
 		if now, err := s.look(ctx); err == nil && now.past() {
@@ -243,7 +256,7 @@ func (s *standby) writeCareful(ctx context.Context, v view, id session.ID, rec s
 
 // writeUnverified is Write without the durable store, whose failure is given.
 func (s *standby) writeUnverified(ctx context.Context, v view, id session.ID, rec session.Record, prev session.Version, away error) error {
-	if !s.unverified && (v.Generation == "" || s.outdated(v)) || !s.fastHealth.up() {
+	if !s.vouched(v) || !s.fastHealth.up() {
 		return away
 	}
 	err := s.onFast(ctx, func() error { return s.fast.Write(ctx, id, rec, prev) })

@@ -13,7 +13,10 @@ import (
 // Acquire implements session.Locker.
 func (s *standby) Acquire(ctx context.Context, id session.ID, ask session.LockRequest) (lock session.Lock, err error) {
 	if v := s.current(); !s.calm(v) {
-		if now, err := s.look(ctx); err == nil && now.past() || s.outdated(now) {
+		if now, err := s.look(ctx); err == nil {
+			v = now
+		}
+		if v.past() || !s.vouched(v) {
 			return lock, errDown
 		}
 	}

@@ -3,6 +3,7 @@ package fallback
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"time"
 
@@ -16,7 +17,7 @@ func (s *standby) settle(ctx context.Context, id session.ID) error {
 	for range 100 {
 		p := s.turnOf(id)
 		if p.ended {
-			if err := s.entomb(ctx, id, branch{ended: true}); err != nil {
+			if _, err := s.entomb(ctx, id, branch{ended: true}); err != nil {
 				return err
 			}
 		}
@@ -56,7 +57,8 @@ func (s *standby) carry(ctx context.Context, id session.ID, b branch) (next sess
 	case err != nil:
 		return next, err
 	case isMark(row):
-		return b.rec, s.entomb(ctx, id, branch{ended: true})
+		_, err := s.entomb(ctx, id, branch{ended: true})
+		return b.rec, err
 	case row.Version == b.rec.Version:
 		return row, nil
 	case !b.rec.Successor.IsZero() && row.Successor.IsZero(): // the session goes on under another id
@@ -89,23 +91,24 @@ func (s *standby) mark(ctx context.Context, id session.ID, rec session.Record, t
 	return s.onDurable(ctx, func() error { return s.durable.Write(ctx, id, told(rec).record(s.clock.Now()), there.at) })
 }
 
-// entomb puts the end of a session into the durable store, or a branch that is as good as one, whatever is there.
-func (s *standby) entomb(ctx context.Context, id session.ID, b branch) error {
+// entomb puts the end of a session into the durable store, or a branch that is as good as one, whatever is there. It reports
+// whether something was.
+func (s *standby) entomb(ctx context.Context, id session.ID, b branch) (was bool, err error) {
 	if s.rules.noMark {
-		return nil
+		return true, nil
 	}
 	rec := b.record(s.clock.Now())
 	for range 100 {
 		there, err := s.spare(ctx, id)
 		if outage(err) || there.ended {
-			return err
+			return true, err
 		}
 		err = s.onDurable(ctx, func() error { return s.durable.Write(ctx, id, rec, there.at) })
 		if !raced(err) {
-			return err
+			return there.is, err
 		}
 	}
-	return errBusy
+	return true, errBusy
 }
 
 // bury puts a mark into the fast store in the place of an ended session, so that nothing which is under way still brings it
@@ -127,8 +130,14 @@ func (s *standby) bury(ctx context.Context, id session.ID) error {
 // Destroy ends a session in both stores. One that does not answer is told as soon as it does: the fast one because all nodes
 // look into the durable one until then.
 func (s *standby) Destroy(ctx context.Context, id session.ID) error {
-	entombed := s.entomb(ctx, id, branch{ended: true})
-	buried := s.bury(ctx, id)
+	was, entombed := s.entomb(ctx, id, branch{ended: true})
+	end := s.bury
+	if !was && entombed == nil { // there is no branch that somebody could be about to carry back
+		end = func(ctx context.Context, id session.ID) error {
+			return s.onFast(ctx, func() error { return s.fast.Destroy(ctx, id) })
+		}
+	}
+	buried := end(ctx, id)
 	s.recent.drop(id)
 	switch {
 	case entombed == nil && buried == nil:
@@ -137,11 +146,14 @@ func (s *standby) Destroy(ctx context.Context, id session.ID) error {
 		s.pend(id, true)
 		return s.keepWord(ctx)
 	}
+	if s.closed.Load() || ctx.Err() != nil {
+		return entombed
+	}
 	s.pend(id, true)
 	if buried == nil {
 		return nil
 	}
-	return errors.Join(unavailable(ErrNotDurable), entombed)
+	return fmt.Errorf("%w: %w", session.ErrUnavailable, ErrNotDurable)
 }
 
 // drain settles what this node has to, and takes its word back when nothing is left.
