@@ -47,10 +47,11 @@ func (s *standby) settle(ctx context.Context, id session.ID) error {
 // carry makes the fast store have the end of a branch, and returns what it has then.
 func (s *standby) carry(ctx context.Context, id session.ID, b branch) (next session.Record, err error) {
 	now := s.clock.Now()
-	newest, over := b.reveal(now)
+	newest, ended := b.reveal(now)
+	over := ended != nil
 	row, err := s.rawPrimary(ctx, id)
 	switch {
-	case errors.Is(err, session.ErrNotFound) && over != nil:
+	case errors.Is(err, session.ErrNotFound) && over:
 		return b.rec, nil
 	case errors.Is(err, session.ErrNotFound): // also if it was there: had it ended, there would be a tombstone
 		next = newest
@@ -62,13 +63,13 @@ func (s *standby) carry(ctx context.Context, id session.ID, b branch) (next sess
 	case row.Version == b.rec.Version:
 		return row, nil
 	case !b.rec.Successor.IsZero() && row.Successor.IsZero(): // the session goes on under another id
-		if over != nil {
+		if over {
 			return b.rec, s.bury(ctx, id)
 		}
 		next = newest
-	case over != nil && b.has(row.Version):
+	case over && b.has(row.Version):
 		return b.rec, s.bury(ctx, id)
-	case over != nil:
+	case over:
 		return row, nil
 	case b.has(row.Version):
 		next = newest
