@@ -88,7 +88,13 @@ func (e *engine) readAway(ctx context.Context, v view, id session.ID, away error
 	case err != nil:
 		return session.Record{}, away
 	case t.known:
-		return t.reveal(e.clock.Now())
+		rec, err := t.reveal(e.clock.Now())
+		if err != nil {
+			e.recent.drop(id)
+		} else {
+			e.recent.put(id, rec, e.clock.Now())
+		}
+		return rec, err
 	}
 	if rec, ok := e.recent.get(id, e.clock.Now()); ok {
 		return branch{rec: rec}.reveal(e.clock.Now())
@@ -112,7 +118,7 @@ func (e *engine) spill(ctx context.Context, id session.ID, rec session.Record, p
 		if err != nil {
 			return err
 		}
-		if !t.shared && e.requireShared {
+		if !t.shared && (e.requireShared || !e.alone(v)) {
 			return away
 		}
 		if !t.shared {
@@ -140,6 +146,12 @@ func (e *engine) spill(ctx context.Context, id session.ID, rec session.Record, p
 		return unavailable(err) // perhaps it is there: whoever tries again finds out
 	}
 	return errBusy
+}
+
+// alone reports whether a change that only this node has is better than none: neither store can be used, and that is not because
+// this machine has no time for them.
+func (e *engine) alone(v view) bool {
+	return e.durableHealth.away() && (v.past() || e.own() || e.outdated(v) || v.Generation == "" || e.fastHealth.away())
 }
 
 // extend returns what a write makes of a tip, or why it may not.

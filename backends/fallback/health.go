@@ -43,6 +43,8 @@ type breaker struct {
 	next   time.Time
 	paused time.Duration // the limit of the pause before the next probe
 	failed time.Time     // when a call failed last
+	last   time.Time     // when one did that counts
+	proven bool          // a probe has failed since it counts as away
 }
 
 // shakyFor is how long after a failure a store counts as shaky: longer than a request takes.
@@ -73,6 +75,10 @@ func (b *breaker) note(err error, took time.Duration, now time.Time) (changed bo
 		return false
 	}
 	b.failed = now
+	if now.Add(-took).Before(b.last) { // all calls of a moment in which this machine stood still are one
+		return false
+	}
+	b.last = now
 	b.bad++
 	if b.bad < failures && !errors.Is(err, session.ErrMisconfigured) {
 		return false
@@ -85,7 +91,7 @@ func (b *breaker) trip(now time.Time) (changed bool) {
 	if b.down {
 		return false
 	}
-	b.down, b.good, b.next, b.paused = true, 0, now, minProbe
+	b.down, b.proven, b.good, b.next, b.paused = true, false, 0, now, minProbe
 	return true
 }
 
@@ -94,6 +100,14 @@ func (b *breaker) refuted(now time.Time) (changed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.trip(now)
+}
+
+// away reports whether the store counts as away and a probe has said so too, which comes later than the calls: three of them may
+// also fail because this machine is overloaded.
+func (b *breaker) away() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.down && b.proven
 }
 
 // due reports whether it is time for a probe.
@@ -110,6 +124,7 @@ func (b *breaker) probed(err error, now time.Time, random io.Reader) (changed bo
 	if err != nil {
 		var draw [4]byte
 		_, _ = io.ReadFull(random, draw[:])
+		b.proven = true
 		b.good, b.next = 0, now.Add(time.Duration(float64(b.paused)*float64(binary.BigEndian.Uint32(draw[:]))/(1<<32)))
 		b.paused = min(2*b.paused, maxProbe)
 		return false
@@ -146,6 +161,9 @@ func (e *engine) guarded(ctx context.Context, b *breaker, call func() error) err
 	begin := e.clock.Now()
 	err := call()
 	end := e.clock.Now()
+	if b == &e.fastHealth && !outage(err) && e.durableHealth.shaky(end) {
+		begin = end // late is better than nothing: it may have what nobody else has
+	}
 	if b.note(err, end.Sub(begin), end) {
 		e.report(Event{Kind: EventDown, Store: b.name, Err: err})
 	}

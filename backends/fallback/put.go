@@ -10,7 +10,7 @@ import (
 // put makes the cache have rec, or something newer. rec was made of the version before.
 func (e *engine) put(ctx context.Context, v view, id session.ID, rec session.Record, before session.Version) error {
 	key := v.key(id)
-	prev := before
+	prev, over := before, false
 	for range 100 { // each time somebody else has written something newer than what was there
 		err := e.onFast(ctx, func() error { return e.fast.Write(ctx, key, rec, prev) })
 		switch {
@@ -24,6 +24,8 @@ func (e *engine) put(ctx context.Context, v view, id session.ID, rec session.Rec
 			rec = mark(rec.Version, e.clock.Now(), max(rec.TTL, markLasts))
 			continue
 		case errors.Is(err, session.ErrConflict), errors.Is(err, session.ErrExists):
+		case err == nil && over && !isMark(rec):
+			return e.notDiscarded(ctx, id, rec.Version)
 		default:
 			return err
 		}
@@ -40,6 +42,7 @@ func (e *engine) put(ctx context.Context, v view, id session.ID, rec session.Rec
 			if done, err := e.putOver(ctx, v, id, rec, before, newest); done || err != nil {
 				return err
 			}
+			over = newest.Version != (branch{rec: rec}).version() // a change of the branch, which somebody may be about to discard
 		case newer(newest.Version, rec.Version) && !e.rules.noNewer:
 			return e.notDiscarded(ctx, id, rec.Version)
 		}

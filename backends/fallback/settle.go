@@ -92,6 +92,9 @@ func (e *engine) settle(ctx context.Context, v view, id session.ID, b branch) (s
 			if next, err = e.merge(ctx, id, b, row, shared); err != nil {
 				return session.Record{}, err
 			}
+			if shared && !e.rules.noAgain && !e.stands(ctx, v, id, b) {
+				continue
+			}
 		}
 		if next.Version != row.Version {
 			err = e.store(ctx, id, next, row.Version)
@@ -135,6 +138,13 @@ func (e *engine) branchOf(ctx context.Context, v view, id session.ID) (b branch,
 	}
 	b, err = parseBranch(rec)
 	return b, err == nil, err
+}
+
+// stands reports whether the cache still has a branch. A change that has taken its place there before the note that it is
+// discarded is not to be discarded.
+func (e *engine) stands(ctx context.Context, v view, id session.ID, b branch) bool {
+	again, is, err := e.branchOf(ctx, v, id)
+	return err == nil && is && again.version() == b.version()
 }
 
 // noteDiscard leaves a note of what is about to be discarded: the changes from one version, without it, to another one. Whoever

@@ -47,16 +47,15 @@ func (s *standby) settle(ctx context.Context, id session.ID) error {
 // carry makes the fast store have the end of a branch, and returns what it has then.
 func (s *standby) carry(ctx context.Context, id session.ID, b branch) (next session.Record, err error) {
 	now := s.clock.Now()
-	newest, ended := b.reveal(now)
-	over := ended != nil
-	row, err := s.rawPrimary(ctx, id)
+	over := !now.Before(b.rec.Deadline())
+	row, there, err := s.row(ctx, id)
 	switch {
-	case errors.Is(err, session.ErrNotFound) && over:
-		return b.rec, nil
-	case errors.Is(err, session.ErrNotFound): // also if it was there: had it ended, there would be a tombstone
-		next = newest
 	case err != nil:
 		return next, err
+	case !there && over:
+		return b.rec, nil
+	case !there: // also if it was there: had it ended, there would be a tombstone
+		next = b.rec
 	case isMark(row):
 		_, err := s.entomb(ctx, id, branch{ended: true})
 		return b.rec, err
@@ -66,13 +65,13 @@ func (s *standby) carry(ctx context.Context, id session.ID, b branch) (next sess
 		if over {
 			return b.rec, s.bury(ctx, id)
 		}
-		next = newest
+		next = b.rec
 	case over && b.has(row.Version):
 		return b.rec, s.bury(ctx, id)
 	case over:
 		return row, nil
 	case b.has(row.Version):
-		next = newest
+		next = b.rec
 	default:
 		if next, err = s.merge(ctx, id, b, row, false); err != nil || next.Version == row.Version {
 			return next, err
@@ -81,10 +80,10 @@ func (s *standby) carry(ctx context.Context, id session.ID, b branch) (next sess
 	return next, s.onFast(ctx, func() error { return s.fast.Write(ctx, id, next, row.Version) })
 }
 
-// rawPrimary reads the fast store, marks and all.
-func (s *standby) rawPrimary(ctx context.Context, id session.ID) (rec session.Record, err error) {
+// row returns what the fast store has, be it a mark, if it has something.
+func (s *standby) row(ctx context.Context, id session.ID) (rec session.Record, there bool, err error) {
 	err = s.onFast(ctx, func() (err error) { rec, err = s.fast.Read(ctx, id); return err })
-	return rec, err
+	return rec, err == nil, unless(err, session.ErrNotFound)
 }
 
 // mark notes in the durable store that the fast one has been told of a branch. For nodes that do not reach the fast one it stays.
