@@ -11,7 +11,7 @@ const NodeCookie = "node"
 
 // Sticky returns a handler that passes every request to the next node in turn, but while when returns true to the node that
 // answered the visitor last, as long as that is up. It is asked for each request. Nodes name themselves in X-Node; that is
-// kept in a cookie.
+// kept in a cookie, unless the answer is an error of the server: who has failed does not have what the visitor last saw.
 func Sticky(when func() bool, nodes ...Node) http.Handler {
 	b := &balancer{nodes: nodes, sticky: true}
 	b.dialer.Timeout = dialTimeout
@@ -46,7 +46,7 @@ func (b *balancer) order(ctx context.Context) []Node {
 
 // remember tells the visitor's browser which node has answered.
 func (b *balancer) remember(resp *http.Response) error {
-	if !b.sticky {
+	if !b.sticky || resp.StatusCode >= http.StatusInternalServerError {
 		return nil
 	}
 	node := resp.Header.Get("X-Node")

@@ -1,6 +1,7 @@
 package balancer_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
@@ -45,6 +46,12 @@ func TestSticky(t *testing.T) {
 	}
 	if by, cookie := ask("nobody"); by == "" || cookie != by {
 		t.Errorf("%q answers who has never been here, and the cookie names %q", by, cookie)
+	}
+	fails := startNode(t, "fails", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	broken := httptest.NewServer(balancer.Sticky(sticky.Load, fails))
+	t.Cleanup(broken.Close)
+	if resp, _ := do(t, "GET", broken.URL+"/", ""); len(resp.Cookies()) != 0 {
+		t.Errorf("after a failure the cookie names %v, want none", resp.Cookies())
 	}
 	if resp, _ := do(t, "POST", s.URL+"/", "", "Sec-Fetch-Site", "cross-site"); resp.StatusCode != 403 {
 		t.Errorf("another site: status %d, want 403", resp.StatusCode)
