@@ -142,8 +142,8 @@ function chart(svg, seconds, most) {
 function showNodes(nodes) {
   find("nodes").replaceChildren(...nodes.map((n) => {
     const facts = [
-      ["Redis", n.fast_up ? "up" : "away", !n.fast_up],
-      ["MariaDB", n.durable_up ? "up" : "away", !n.durable_up],
+      ["Redis", n.fast_up ? "asked" : "away", !n.fast_up],
+      ["MariaDB", n.durable_up ? "asked" : "away", !n.durable_up],
       ["reads from", n.believed ? "Redis" : n.durable_up ? "MariaDB" : n.fast_up ? "Redis, files" : "files, memory", false],
       ["to carry back", n.open, false],
       ["dead letters", n.dead_letters, n.dead_letters > 0],
