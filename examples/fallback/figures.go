@@ -32,6 +32,9 @@ type second struct {
 type totals struct {
 	Requests int `json:"requests"`
 	Errors   int `json:"errors"`
+	// Old are those that were not served, and not counted as errors, because their session had ended: while no store can be
+	// asked about it, nobody knows that.
+	Old int `json:"old"`
 }
 
 // now returns the second that it is. The lock is held.
@@ -55,15 +58,19 @@ func (f *figures) served(change bool, found, stored place) {
 	}
 }
 
-// asked counts a request as its visitor has seen it.
-func (f *figures) asked(took time.Duration, ok bool) {
+// asked counts a request as its visitor has seen it. old tells that its session had ended before.
+func (f *figures) asked(took time.Duration, ok, old bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.now()
 	s.Requests++
 	f.total.Requests++
 	s.took = append(s.took, took)
-	if !ok {
+	switch {
+	case ok:
+	case old:
+		f.total.Old++
+	default:
 		s.Errors++
 		f.total.Errors++
 	}

@@ -194,8 +194,8 @@ func (d *demo) visit(ctx context.Context, c config, base string) (leave func()) 
 }
 
 // sticky reports whether each visitor stays with one node. That is what the store asks for when both servers are away; those
-// who roam have to begin with it when the first one fails. If both die in the same moment that is too late for requests under
-// way, so roaming is not what the demo does by default.
+// who roam have to begin with it when the first one fails. For requests that are under way in that moment it is too late, so
+// roaming is not what the demo does by default.
 func (d *demo) sticky() bool {
 	if !d.roam {
 		return true

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -59,11 +60,11 @@ func (v *visitor) browse(ctx context.Context) {
 // step sends one request.
 func (v *visitor) step(ctx context.Context) {
 	switch dice := rand.IntN(60); {
-	case len(v.leaving) > 0 && dice < 10:
+	case len(v.leaving) > 0 && dice < 5:
 		v.logout(ctx)
 	case v.visit == nil:
 		v.login(ctx)
-	case len(v.left) > 0 && dice < 18:
+	case len(v.left) > 0 && dice < 10:
 		v.lookBack(ctx)
 	case dice == 59:
 		v.leaving, v.visit = append(v.leaving, v.visit), nil
@@ -174,10 +175,10 @@ func (v *visitor) ask(ctx context.Context, of *visit, method, path string, param
 		ok = resp.StatusCode == http.StatusOK && json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&p) == nil
 		_, _ = io.Copy(io.Discard, resp.Body) // so that the connection can be used again
 	}
-	if ctx.Err() != nil && !ok && context.Cause(ctx) == context.Canceled {
+	if !ok && errors.Is(ctx.Err(), context.Canceled) {
 		return page{}, asked, false // the demo ends
 	}
-	v.figures.asked(time.Since(asked), ok)
+	v.figures.asked(time.Since(asked), ok, !of.logout.at.IsZero())
 	if err == nil {
 		of.keep(resp.Cookies())
 	}

@@ -2,7 +2,6 @@ package demofallback_test
 
 import (
 	"context"
-	"os"
 	"os/exec"
 	"strconv"
 	"sync"
@@ -154,10 +153,6 @@ func TestPage(t *testing.T) {
 		b.do(chromedp.EmulateViewport(width, 900))
 		if scroll := evaluate[int64](b, "document.documentElement.scrollWidth"); scroll > width {
 			t.Errorf("at a width of %d the page is %d wide", width, scroll)
-		}
-		if os.Getenv("SHOTS") != "" {
-			png, _ := chromedp.Run(b.ctx, chromedp.FullScreenshot(90))
-			_ = os.WriteFile(os.Getenv("SHOTS")+"/"+strconv.Itoa(int(width))+".png", png, 0o644)
 		}
 	}
 }

@@ -46,7 +46,7 @@ async function refresh() {
 function routing({ roam, sticky }) {
   if (!roam) return "Each visitor stays with one node, so that even when both servers die at once nobody misses anything. -roam sends every request to the next node while both are well.";
   if (!sticky) return "Every request goes to the next node.";
-  return "A server is away, or not all is carried back: each visitor stays with the node that answered last.";
+  return "A server is away, or not all is carried back: each visitor stays with the node that answered last. If the other server goes too, who changed nodes just before may see what this one knew, until MariaDB is back.";
 }
 
 function showVerdict(c) {
@@ -105,6 +105,7 @@ function showTraffic(t) {
   find("errors").textContent = t.errors.toFixed(1);
   find("p99").textContent = t.p99.toFixed(0) + " ms";
   find("refused").textContent = `${t.total.errors.toLocaleString("en")} of ${t.total.requests.toLocaleString("en")}`;
+  find("old").textContent = t.total.old.toLocaleString("en");
   const most = Math.max(1, ...t.seconds.flatMap((s) => [sum(s.reads) + s.errors, sum(s.changes) + s.errors]));
   chart(find("reads"), t.seconds.map((s) => [s.reads, s.errors]), most);
   chart(find("changes"), t.seconds.map((s) => [s.changes, s.errors]), most);
