@@ -4,7 +4,7 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -122,20 +122,22 @@ func (d *demo) end() {
 	d.t.Logf("%s%d of %d requests refused", out, last.Traffic.Total.Errors, last.Traffic.Total.Requests)
 }
 
-// children returns the command lines of the servers, which all have the demo's folder in them.
+// children returns the command lines of the servers, which all have the demo's folder in them. It is Linux that has them in
+// /proc, and that ends children with their parent.
 func (d *demo) children() string {
 	d.t.Helper()
-	out, err := exec.Command("ps", "-eo", "pid,args", "ww").Output()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	var found []string
-	for line := range strings.Lines(string(out)) {
-		if strings.Contains(line, d.temp+"/") {
-			found = append(found, line)
+	var found strings.Builder
+	for _, f := range files {
+		line, _ := os.ReadFile(f) // it may have ended since
+		if strings.Contains(string(line), d.temp+"/") {
+			found.WriteString(strings.ReplaceAll(string(line), "\x00", " ") + "\n")
 		}
 	}
-	return strings.Join(found, "")
+	return found.String()
 }
 
 // TestKilled kills the demo itself: its servers end with it.
