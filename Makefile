@@ -8,28 +8,35 @@ GOLANGCI_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.8.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 
-# Programs that the tests use. With NONSTICK_TEST_CONTAINERS=1 the servers run in containers instead.
+# Programs that the tests use. With NONSTICK_TEST_CONTAINERS=1 the servers run in containers instead, except for those of
+# make demo-fallback, which are children of its program.
 NEEDED := gcc chromium
-SERVERS := $(if $(filter 1,$(NONSTICK_TEST_CONTAINERS)),,scripts/servers)
+DEMO_SERVERS := redis-7.0 mariadb-10.11
+SERVERS := scripts/servers $(if $(filter 1,$(NONSTICK_TEST_CONTAINERS)),$(DEMO_SERVERS))
 
 # The folders of all modules, as go.work lists them.
 MODULES = $(shell go list -m -f '{{.Dir}}')
 
-# Flags for the program of make demo.
+# Flags for the program of make demo or make demo-fallback.
 ARGS ?=
 # How often make race runs each test.
 COUNT ?= 3
 # How long make fuzz runs each function.
 export FUZZTIME ?= 10s
 
-.PHONY: help demo test race lint fmt fuzz alone tidy vuln bench stats clean needed
+.PHONY: help demo demo-fallback test race lint fmt fuzz alone tidy vuln bench stats clean needed
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r t d; do printf '  make %-6s %s\n' "$$t" "$$d"; done
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r t d; do printf '  make %-13s %s\n' "$$t" "$$d"; done
 
 demo: ## Run three frameworks behind a balancer, sharing one session: ARGS='-store redis://localhost:6379'
 	go build -o bin/loadbalanced ./examples/loadbalanced
 	exec bin/loadbalanced $(ARGS)
+
+demo-fallback: ## Kill Redis and MariaDB on a web page while visitors check every answer: ARGS='-visitors 100 -rate 300'
+	scripts/servers $(DEMO_SERVERS)
+	go build -o bin/demo-fallback ./examples/fallback
+	exec bin/demo-fallback $(ARGS)
 
 test: needed ## Run all tests of all modules with the race detector; installs what they need
 	go run ./scripts/gotest -race

@@ -13,7 +13,11 @@ require (
 	github.com/nonstick-go/nonstick/core v0.1.0
 )
 
-require github.com/gomodule/redigo v1.9.3 // indirect
+require (
+	filippo.io/edwards25519 v1.2.0 // indirect
+	github.com/go-sql-driver/mysql v1.10.1 // indirect
+	github.com/gomodule/redigo v1.9.3 // indirect
+)
 
 require (
 	github.com/andybalholm/brotli v1.1.0 // indirect
@@ -40,12 +44,14 @@ require (
 	github.com/mattn/go-runewidth v0.0.16 // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.2 // indirect
+	github.com/nonstick-go/nonstick/backends/fallback v0.1.0
+	github.com/nonstick-go/nonstick/backends/fallback/mysqlstore v0.1.0
 	github.com/nonstick-go/nonstick/backends/internal/redisstore v0.1.0 // indirect
 	github.com/nonstick-go/nonstick/backends/redigo v0.1.0
 	github.com/pelletier/go-toml/v2 v2.2.4 // indirect
 	github.com/quic-go/qpack v0.6.0 // indirect
 	github.com/quic-go/quic-go v0.59.0 // indirect
-	github.com/redis/go-redis/v9 v9.23.0 // indirect
+	github.com/redis/go-redis/v9 v9.23.0
 	github.com/rivo/uniseg v0.2.0 // indirect
 	github.com/twitchyliquid64/golang-asm v0.15.1 // indirect
 	github.com/ugorji/go/codec v1.3.1 // indirect
@@ -77,3 +83,7 @@ replace github.com/nonstick-go/nonstick/backends/goredis => ../backends/goredis
 replace github.com/nonstick-go/nonstick/backends/internal/redisstore => ../backends/internal/redisstore
 
 replace github.com/nonstick-go/nonstick/backends/redigo => ../backends/redigo
+
+replace github.com/nonstick-go/nonstick/backends/fallback => ../backends/fallback
+
+replace github.com/nonstick-go/nonstick/backends/fallback/mysqlstore => ../backends/fallback/mysqlstore

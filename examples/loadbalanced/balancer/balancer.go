@@ -45,6 +45,7 @@ const (
 
 type balancer struct {
 	nodes  []Node
+	sticky bool // tell browsers which node has answered
 	turn   atomic.Uint64
 	dialer net.Dialer
 }
@@ -61,11 +62,16 @@ func New(nodes ...Node) http.Handler {
 		fail(w, http.StatusNotFound, "there is nothing here")
 	})
 	mux.Handle("/", b.proxy())
+	return Protect(mux)
+}
+
+// Protect refuses requests that change something when a page of another site has sent them.
+func Protect(h http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusForbidden, "this request comes from another site")
 	}))
-	return protection.Handler(mux)
+	return protection.Handler(h)
 }
 
 // proxy passes requests on, and the visitors' disconnects with them.
@@ -82,7 +88,8 @@ func (b *balancer) proxy() http.Handler {
 			DisableCompression:    true,
 			ResponseHeaderTimeout: answerTimeout,
 		},
-		FlushInterval: -1, // events reach the visitor one by one
+		ModifyResponse: b.remember,
+		FlushInterval:  -1, // events reach the visitor one by one
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			if errors.Is(err, errNoNode) {
 				fail(w, http.StatusServiceUnavailable, "no node is up, start one")
@@ -93,11 +100,10 @@ func (b *balancer) proxy() http.Handler {
 	}
 }
 
-// dial connects to the next node that takes the connection.
+// dial connects to the next node that takes the connection, or to the visitor's, if they stay with one.
 func (b *balancer) dial(ctx context.Context, network, _ string) (net.Conn, error) {
-	turn := b.turn.Add(1) - 1
-	for i := range uint64(len(b.nodes)) {
-		address := b.nodes[(turn+i)%uint64(len(b.nodes))].Address()
+	for _, n := range b.order(ctx) {
+		address := n.Address()
 		if address == "" {
 			continue
 		}
