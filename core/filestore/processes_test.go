@@ -94,10 +94,10 @@ func increment(s *filestore.Store) error {
 	}
 }
 
-// TestKill kills processes that write, at any moment. Each prints what it has been told is stored.
+// TestKill kills 200 processes that write, at any moment. Each prints what it has been told is stored.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	const rounds, writers = 25, 2
+	const rounds, writers = 100, 2
 	s, dir := newStore(t, nil)
 	create(t, s, sharedID, writerPayload(1))
 	acknowledged, kept := 0, 0
