@@ -41,14 +41,15 @@ func crashScenarios() map[string][]crashStep {
 	return map[string][]crashStep{
 		"create and save": {put(b, bystander, session.Version{}), put(a, old, session.Version{}), put(a, saved, old.Version), put(a, again, saved.Version),
 			put(other, bystander, session.Version{})},
-		"touch":           {put(a, old, session.Version{}), call(a, &touched, func(ctx context.Context, s *filestore.Store) error { return s.Touch(ctx, a, touched) })},
-		"renewal":         {put(a, old, session.Version{}), put(b, renewed, session.Version{}), put(a, tombstone, old.Version), end(a)},
-		"destroy":         {put(b, bystander, session.Version{}), put(a, old, session.Version{}), end(a)},
-		"logout":          {put(a, old, session.Version{}), put(a, tombstone, old.Version), end(a)},
-		"lock":            {put(a, old, session.Version{}), hold(a, &old, r), line(a, &old, waiter), release(a, saved, old.Version, r.Token), hold(a, &saved, waiter), end(a)},
-		"lock and no end": {put(a, old, session.Version{}), hold(a, &old, r), free(a, &old, r.Token), put(a, saved, old.Version)},
-		"garbage":         {put(b, bystander, session.Version{}), litter(a), corrupt(a), put(a, old, session.Version{})},
-		"GC":              {put(b, bystander, session.Version{}), expire(a), leftover(), collect()},
+		"touch":             {put(a, old, session.Version{}), call(a, &touched, func(ctx context.Context, s *filestore.Store) error { return s.Touch(ctx, a, touched) })},
+		"renewal":           {put(a, old, session.Version{}), put(b, renewed, session.Version{}), put(a, tombstone, old.Version), end(a)},
+		"destroy":           {put(b, bystander, session.Version{}), put(a, old, session.Version{}), end(a)},
+		"destroy a version": {put(a, old, session.Version{}), put(a, saved, old.Version), endVersion(a, saved.Version)},
+		"logout":            {put(a, old, session.Version{}), put(a, tombstone, old.Version), end(a)},
+		"lock":              {put(a, old, session.Version{}), hold(a, &old, r), line(a, &old, waiter), release(a, saved, old.Version, r.Token), hold(a, &saved, waiter), end(a)},
+		"lock and no end":   {put(a, old, session.Version{}), hold(a, &old, r), free(a, &old, r.Token), put(a, saved, old.Version)},
+		"garbage":           {put(b, bystander, session.Version{}), litter(a), corrupt(a), put(a, old, session.Version{})},
+		"GC":                {put(b, bystander, session.Version{}), expire(a), leftover(), collect()},
 	}
 }
 
@@ -62,6 +63,10 @@ func put(id session.ID, rec session.Record, prev session.Version) crashStep {
 
 func end(id session.ID) crashStep {
 	return call(id, nil, func(ctx context.Context, s *filestore.Store) error { return s.Destroy(ctx, id) })
+}
+
+func endVersion(id session.ID, version session.Version) crashStep {
+	return call(id, nil, func(ctx context.Context, s *filestore.Store) error { return s.DestroyVersion(ctx, id, version) })
 }
 
 func hold(id session.ID, rec *session.Record, ask session.LockRequest) crashStep {
