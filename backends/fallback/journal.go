@@ -19,6 +19,11 @@ type Local interface {
 	session.Lister
 }
 
+// versionDestroyer is a Local that can remove a session if it still has a certain version. It spares it a write.
+type versionDestroyer interface {
+	DestroyVersion(ctx context.Context, id session.ID, version session.Version) error
+}
+
 // journal has the branches of which this node must tell the durable store. It is a store of the node's own, so a branch
 // outlives the process.
 type journal struct {
@@ -195,7 +200,7 @@ func (j *journal) end(id session.ID) {
 
 // settled forgets a branch of which the durable store knows, unless it has grown since it was read.
 func (j *journal) settled(ctx context.Context, id session.ID, e entry) error {
-	err := j.local.Write(ctx, id, j.blank(), e.at)
+	err := j.remove(ctx, id, e.at)
 	switch {
 	case err == nil, errors.Is(err, session.ErrNotFound):
 		j.close(id, e.turn)
@@ -206,6 +211,14 @@ func (j *journal) settled(ctx context.Context, id session.ID, e entry) error {
 		return err
 	}
 	return nil
+}
+
+// remove takes away what the local store has, if it still has that version.
+func (j *journal) remove(ctx context.Context, id session.ID, at session.Version) error {
+	if d, ok := j.local.(versionDestroyer); ok {
+		return d.DestroyVersion(ctx, id, at)
+	}
+	return j.local.Write(ctx, id, j.blank(), at) // it ends by itself
 }
 
 // close notes that a session has no branch, if that was found at a turn and nothing has been written since.

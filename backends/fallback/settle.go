@@ -63,6 +63,14 @@ func (e *engine) settle(ctx context.Context, v view, id session.ID, b branch) (s
 	if b.ended {
 		return session.Record{}, or(e.destroy(ctx, id), session.ErrNotFound)
 	}
+	if over == nil && !b.root.Version.IsZero() { // nearly always nobody else has changed it
+		switch err := e.store(ctx, id, newest, b.root.Version); {
+		case err == nil:
+			return newest, e.publish(ctx, v, id, newest, b.rec.Version)
+		case !raced(err):
+			return session.Record{}, err
+		}
+	}
 	for range 100 {
 		row, err := e.stored(ctx, id)
 		next := newest
