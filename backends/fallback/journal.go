@@ -13,13 +13,14 @@ import (
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
-// Local is a store that a node has for itself, such as a filestore.Store in a folder of its own.
+// Local is a store that a node has for itself, such as a filestore.Store in a folder of its own. One that has a method
+// DestroyVersion too, as that has, is told to remove what is carried back, instead of overwriting it.
 type Local interface {
 	session.Handler
 	session.Lister
 }
 
-// versionDestroyer is a Local that can remove a session if it still has a certain version. It spares it a write.
+// versionDestroyer is a Local that can remove a session if it still has a certain version.
 type versionDestroyer interface {
 	DestroyVersion(ctx context.Context, id session.ID, version session.Version) error
 }

@@ -63,16 +63,11 @@ func (e *engine) settle(ctx context.Context, v view, id session.ID, b branch) (s
 	if b.ended {
 		return session.Record{}, or(e.destroy(ctx, id), session.ErrNotFound)
 	}
-	if over == nil && !b.root.Version.IsZero() { // nearly always nobody else has changed it
-		switch err := e.store(ctx, id, newest, b.root.Version); {
-		case err == nil:
-			return newest, e.publish(ctx, v, id, newest, b.rec.Version)
-		case !raced(err):
-			return session.Record{}, err
+	for try := range 100 {
+		row, err := b.root, error(nil) // nearly always nobody else has changed it
+		if try > 0 || over != nil || row.Version.IsZero() || row.Version == b.rec.Version {
+			row, err = e.stored(ctx, id)
 		}
-	}
-	for range 100 {
-		row, err := e.stored(ctx, id)
 		next := newest
 		switch {
 		case errors.Is(err, session.ErrNotFound) && (!b.root.Version.IsZero() || over != nil):

@@ -210,11 +210,11 @@ func (r *tracer) path(fd, name uint64) (string, error) {
 	var rel string
 	if name != 0 {
 		text, err := r.read(name, 4096)
-		end := bytes.IndexByte(text, 0)
-		if end < 0 {
+		before, _, ok := bytes.Cut(text, []byte{0})
+		if !ok {
 			return "", fmt.Errorf("read a name: %w", err)
 		}
-		if rel = string(text[:end]); filepath.IsAbs(rel) {
+		if rel = string(before); filepath.IsAbs(rel) {
 			return rel, nil
 		}
 	}
