@@ -13,10 +13,16 @@ import (
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
-// Local is a store that a node has for itself, such as a filestore.Store in a folder of its own.
+// Local is a store that a node has for itself, such as a filestore.Store in a folder of its own. One that has a method
+// DestroyVersion too, as that has, is told to remove what is carried back, instead of overwriting it.
 type Local interface {
 	session.Handler
 	session.Lister
+}
+
+// versionDestroyer is a Local that can remove a session if it still has a certain version.
+type versionDestroyer interface {
+	DestroyVersion(ctx context.Context, id session.ID, version session.Version) error
 }
 
 // journal has the branches of which this node must tell the durable store. It is a store of the node's own, so a branch
@@ -195,7 +201,7 @@ func (j *journal) end(id session.ID) {
 
 // settled forgets a branch of which the durable store knows, unless it has grown since it was read.
 func (j *journal) settled(ctx context.Context, id session.ID, e entry) error {
-	err := j.local.Write(ctx, id, j.blank(), e.at)
+	err := j.remove(ctx, id, e.at)
 	switch {
 	case err == nil, errors.Is(err, session.ErrNotFound):
 		j.close(id, e.turn)
@@ -206,6 +212,14 @@ func (j *journal) settled(ctx context.Context, id session.ID, e entry) error {
 		return err
 	}
 	return nil
+}
+
+// remove takes away what the local store has, if it still has that version.
+func (j *journal) remove(ctx context.Context, id session.ID, at session.Version) error {
+	if d, ok := j.local.(versionDestroyer); ok {
+		return d.DestroyVersion(ctx, id, at)
+	}
+	return j.local.Write(ctx, id, j.blank(), at) // it ends by itself
 }
 
 // close notes that a session has no branch, if that was found at a turn and nothing has been written since.

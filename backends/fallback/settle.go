@@ -30,17 +30,24 @@ func (e *engine) settleOwn(ctx context.Context, id session.ID) error {
 	if err != nil {
 		return err
 	}
-	if b.generation == v.Generation && e.fastHealth.up() && !b.ended {
-		switch cur, err := e.cached(ctx, v, id); {
+	if same := b.generation == v.Generation; !b.ended && (same && e.fastHealth.up() || !same && e.usable(v)) {
+		cur, err := e.cached(ctx, v, id)
+		switch {
 		case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrRestarted):
 		case err != nil:
 			return err
-		case !isBranch(cur): // it has been told of it
-			return e.journal.settled(ctx, id, own)
-		default: // all nodes have gone on with the same one
-			if b, err = parseBranch(cur); err != nil {
+		case isBranch(cur):
+			shared, err := parseBranch(cur)
+			if err != nil {
 				return err
 			}
+			if same { // all nodes have gone on with the same one
+				b = shared
+			} else if _, err := e.settle(ctx, v, id, shared); unless(err, session.ErrNotFound) != nil {
+				return err // before ours, which may go on from it: it wins over what it meets
+			}
+		case same: // the durable store has been told of it
+			return e.journal.settled(ctx, id, own)
 		}
 	}
 	if _, err = e.settle(ctx, v, id, b); unless(err, session.ErrNotFound) != nil {
@@ -56,8 +63,11 @@ func (e *engine) settle(ctx context.Context, v view, id session.ID, b branch) (s
 	if b.ended {
 		return session.Record{}, or(e.destroy(ctx, id), session.ErrNotFound)
 	}
-	for range 100 {
-		row, err := e.stored(ctx, id)
+	for try := range 100 {
+		row, err := b.root, error(nil) // nearly always nobody else has changed it
+		if try > 0 || over != nil || row.Version.IsZero() || row.Version == b.rec.Version {
+			row, err = e.stored(ctx, id)
+		}
 		next := newest
 		switch {
 		case errors.Is(err, session.ErrNotFound) && (!b.root.Version.IsZero() || over != nil):

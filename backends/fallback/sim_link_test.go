@@ -95,6 +95,27 @@ func (d disk) Write(ctx context.Context, id session.ID, rec session.Record, prev
 	return err
 }
 
+func (d disk) DestroyVersion(ctx context.Context, id session.ID, version session.Version) error {
+	stop(ctx)
+	rec, err := d.Store.Read(context.Background(), id)
+	switch {
+	case err == nil && rec.Version != version:
+		err = session.ErrConflict
+	case err == nil:
+		err = d.Store.Destroy(context.Background(), id)
+	}
+	d.node.sim.logf("  %d %-12s disk removes %x: %v", d.node.index, ctx.Value(taskKey{}).(*task).name, version[3:6], err)
+	stop(ctx)
+	return err
+}
+
+// plainDisk is a disk that cannot remove a version.
+type plainDisk struct {
+	session.Handler
+	session.Toucher
+	session.Lister
+}
+
 // mergeWords merges what sessions consist of here.
 func mergeWords(base, winner, loser []byte) ([]byte, bool, error) {
 	was, theirs := strings.Fields(string(base)), strings.Fields(string(loser))

@@ -193,7 +193,10 @@ func (s *simulation) boot(n *node) {
 	n.ticking, n.draining, n.nextTick = false, false, s.now
 	var local fallback.Local
 	if !s.alone {
-		local = disk{n, n.local}
+		d := disk{n, n.local}
+		if local = d; n.index == 0 {
+			local = plainDisk{d, d, d}
+		}
 	}
 	if s.standby {
 		n.engine = fallback.NewStandby(&link{n, s.tiers[0]}, &link{n, s.tiers[1]}, n, s, s.rules)

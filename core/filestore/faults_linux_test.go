@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -29,6 +30,7 @@ func linuxChildren() map[string]func(dir string) error {
 	for _, f := range faults() {
 		all["fault "+f.name] = f.child
 	}
+	maps.Copy(all, diskChildren())
 	return all
 }
 
@@ -49,6 +51,8 @@ func faults() []fault {
 		{"rename ENOSPC", renameat, syscall.ENOSPC, 0},
 		{"utimensat EROFS", utimensat, syscall.EROFS, 0},
 		{"openat EMFILE", syscall.SYS_OPENAT, syscall.EMFILE, 0},
+		{"openat EACCES", syscall.SYS_OPENAT, syscall.EACCES, 0},
+		{"rename EROFS", renameat, syscall.EROFS, 0},
 		{"flock ENOLCK", syscall.SYS_FLOCK, syscall.ENOLCK, 0},
 	}
 }
@@ -193,11 +197,8 @@ func ownMounts(cmd *exec.Cmd) {
 }
 
 func childFullTmpfs(dir string) error {
-	if err := syscall.Mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("%s: %w", mountRefused, err)
-	}
-	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=256k"); err != nil {
-		return fmt.Errorf("%s: %w", mountRefused, err)
+	if err := mountTmpfs(dir, "size=256k"); err != nil {
+		return err
 	}
 	return fullDisk(dir, syscall.ENOSPC, func() error {
 		filler, err := os.Create(filepath.Join(dir, "filler"))

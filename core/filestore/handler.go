@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -56,23 +57,43 @@ func (s *Store) Touch(ctx context.Context, id session.ID, rec session.Record) er
 // Destroy implements session.Handler. It needs no space, so it works on a full disk, and it removes whatever has the
 // session's name, readable or not.
 func (s *Store) Destroy(ctx context.Context, id session.ID) error {
-	err := s.in(ctx, id, false, func(f *folder, name string) error {
+	err := s.destroy(ctx, id, func(*folder, string) error { return nil })
+	if errors.Is(err, session.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// DestroyVersion is Destroy for a session that still has a certain version. If it has another one, the error is a
+// session.ConflictError, and if it is not there, session.ErrNotFound.
+func (s *Store) DestroyVersion(ctx context.Context, id session.ID, version session.Version) error {
+	return s.destroy(ctx, id, func(f *folder, name string) error {
+		stored, err := f.alive(name)
+		if err == nil && stored.Version != version {
+			return &session.ConflictError{Err: session.ErrConflict, Newest: stored}
+		}
+		return err
+	})
+}
+
+// destroy removes a session of which may does not say otherwise.
+func (s *Store) destroy(ctx context.Context, id session.ID, may func(f *folder, name string) error) error {
+	return s.in(ctx, id, false, func(f *folder, name string) error {
 		err := f.locked(ctx, func() error {
+			if err := may(f, name); err != nil {
+				return err
+			}
 			err := f.remove(name)
 			if err == nil || errors.Is(err, session.ErrNotFound) {
 				return f.removeLease(name)
 			}
 			return err
 		})
-		if err != nil {
+		if err != nil && !errors.Is(err, session.ErrNotFound) {
 			return err
 		}
-		return f.sync() // also if it was absent: an earlier call may have failed here
+		return cmp.Or(f.sync(), err) // also if it was absent: an earlier call may have failed here
 	})
-	if errors.Is(err, session.ErrNotFound) {
-		return nil
-	}
-	return err
 }
 
 // remove unlinks a file.

@@ -19,14 +19,15 @@ const childEnv = "FILESTORE_TEST_CHILD"
 
 func children() map[string]func(dir string) error {
 	return map[string]func(dir string) error{
-		"unwritable":         childUnwritable,
-		"increment":          childIncrement,
-		"writer":             func(dir string) error { return childWriter(dir, false) },
-		"writer, not synced": func(dir string) error { return childWriter(dir, true) },
-		"holder":             childHolder,
-		"lock and increment": childLockIncrement,
-		"lock":               childLock,
-		"wait for a lock":    childWaitLock,
+		"unwritable":          childUnwritable,
+		"increment, one of 2": func(dir string) error { return childIncrement(dir, 2) },
+		"increment, one of 4": func(dir string) error { return childIncrement(dir, 4) },
+		"writer":              func(dir string) error { return childWriter(dir, false) },
+		"writer, not synced":  func(dir string) error { return childWriter(dir, true) },
+		"holder":              childHolder,
+		"lock and increment":  childLockIncrement,
+		"lock":                childLock,
+		"wait for a lock":     childWaitLock,
 	}
 }
 

@@ -19,16 +19,20 @@ import (
 )
 
 const (
-	incrementers = 4
-	goroutines   = 4   // of each
-	increments   = 100 // of each goroutine
+	incrementers = 2      // goroutines of each process
+	increments   = 10_000 // of all
 )
 
-// TestIncrement has 4 processes of 4 goroutines count in one session by compare-and-set. Nothing may get lost, and
+// TestIncrement has 2 and 4 processes count in one session by compare-and-set, 20,000 times in all. Nothing may get lost, and
 // nobody may starve.
 func TestIncrement(t *testing.T) {
 	t.Parallel()
-	countInProcesses(t, "increment", incrementers, incrementers*goroutines*increments)
+	for _, processes := range []int{2, 4} {
+		t.Run(fmt.Sprint(processes, " processes"), func(t *testing.T) {
+			t.Parallel()
+			countInProcesses(t, fmt.Sprint("increment, one of ", processes), processes, increments)
+		})
+	}
 }
 
 // countInProcesses runs a child several times at once on a store with one session, which must then hold want.
@@ -51,23 +55,24 @@ func countInProcesses(t *testing.T, name string, processes, want int) {
 	}
 }
 
-func childIncrement(dir string) error {
+// childIncrement is one of several processes.
+func childIncrement(dir string, processes int) error {
 	s, err := filestore.New(dir, &filestore.Options{NoSync: true, LockWait: 20 * time.Second})
 	if err != nil {
 		return err
 	}
 	results := make(chan error)
-	for range goroutines {
+	for range incrementers {
 		go func() {
 			var err error
-			for n := 0; n < increments && err == nil; n++ {
+			for n := 0; n < increments/processes/incrementers && err == nil; n++ {
 				err = increment(s)
 			}
 			results <- err
 		}()
 	}
 	var errs []error
-	for range goroutines {
+	for range incrementers {
 		errs = append(errs, <-results)
 	}
 	return errors.Join(append(errs, s.Close())...)
@@ -94,10 +99,10 @@ func increment(s *filestore.Store) error {
 	}
 }
 
-// TestKill kills processes that write, at any moment. Each prints what it has been told is stored.
+// TestKill kills 200 processes that write, at any moment. Each prints what it has been told is stored.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	const rounds, writers = 25, 2
+	const rounds, writers = 100, 2
 	s, dir := newStore(t, nil)
 	create(t, s, sharedID, writerPayload(1))
 	acknowledged, kept := 0, 0

@@ -43,13 +43,25 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// Two nodes append to one session at once, while all connections are killed again and again. In the end each word that was
-// acknowledged is there, once.
+// Two and four nodes append to one session at once, while all connections are killed again and again. In the end each word that
+// was acknowledged is there, once.
 func TestNoLostUpdate(t *testing.T) {
 	t.Parallel()
+	for _, nodes := range []int{2, 4} {
+		t.Run(fmt.Sprint(nodes, " nodes"), func(t *testing.T) {
+			t.Parallel()
+			testNoLostUpdate(t, nodes)
+		})
+	}
+}
+
+func testNoLostUpdate(t *testing.T, count int) {
 	const workers, each = 8, 40
 	m := servers.StartMariaDB(t, nil)
-	nodes := []store{open(t, m.URL()), open(t, m.UnixURL())}
+	var nodes []store
+	for i := range count {
+		nodes = append(nodes, open(t, []string{m.URL(), m.UnixURL()}[i%2]))
+	}
 	id := newID()
 	var n ticks
 	must(t, "create", nodes[0].Write(t.Context(), id, record(n.next(), ""), session.Version{}))
@@ -64,7 +76,7 @@ func TestNoLostUpdate(t *testing.T) {
 	for w := range workers {
 		wg.Go(func() {
 			for i := range each {
-				if err := appendWord(t.Context(), nodes[w%2], id, &n, fmt.Sprintf("%d-%d", w, i)); err != nil {
+				if err := appendWord(t.Context(), nodes[w%count], id, &n, fmt.Sprintf("%d-%d", w, i)); err != nil {
 					t.Errorf("append: %v", err)
 				}
 			}
