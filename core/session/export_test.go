@@ -25,6 +25,12 @@ func ParseToken(token string) (ID, bool) {
 	return s.id(), true
 }
 
+// Genuine reports whether a token has the code of a key.
+func Genuine(key Secret, token string) bool {
+	_, err := (&TokenMAC{Keys: []Secret{key}}).parse(token)
+	return err == nil
+}
+
 func NewEnvelope(o Options) *Envelope { return newEnvelope(&o) }
 
 // VersionNode makes the versions of one node.
