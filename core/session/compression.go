@@ -122,7 +122,7 @@ func (c *compression) expand(packed []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: it is compressed with method %d, which is not in Compression.Reads", ErrCorrupt, packed[2])
 	}
 	size, n := binary.Uvarint(packed[3:])
-	if n <= 0 || size > mostExpanded || size > mostRatio*uint64(len(packed)-3-n) {
+	if n <= 0 || size == 0 || size > mostExpanded || size > mostRatio*uint64(len(packed)-3-n) {
 		return nil, fmt.Errorf("%w: its compressed form is malformed, or would become too large", ErrCorrupt)
 	}
 	payload, err := method.Decompress(make([]byte, 0, size), packed[3+n:], int(size))
