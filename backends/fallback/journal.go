@@ -215,8 +215,8 @@ func (j *journal) close(id session.ID, turn uint64) {
 	}
 }
 
-// letters yields the records that are kept because they have lost something.
-func (j *journal) letters(ctx context.Context) iter.Seq2[session.Record, error] {
+// letters yields the records that are kept because they have lost something, opened if that is possible.
+func (j *journal) letters(ctx context.Context, open func(session.ID, session.Record) ([]byte, error)) iter.Seq2[session.Record, error] {
 	return func(yield func(session.Record, error) bool) {
 		if j == nil {
 			return
@@ -232,6 +232,11 @@ func (j *journal) letters(ctx context.Context) iter.Seq2[session.Record, error] 
 			var b branch
 			if err == nil {
 				b, err = parseBranch(rec)
+			}
+			if err == nil && b.letter {
+				if payload, err := open(id, b.rec); err == nil {
+					b.rec.Payload = payload
+				}
 			}
 			if (err != nil || b.letter) && !yield(b.rec, err) {
 				return

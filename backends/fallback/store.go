@@ -202,7 +202,7 @@ func (s *Store) Status() Status {
 }
 
 // DeadLetters yields the records that have lost something to a merge, as the local store has them: for a week. A payload has
-// what was lost among what was not.
+// what was lost among what was not. It is opened if the Store has an Envelope (see session.Merger) that can.
 func (s *Store) DeadLetters(ctx context.Context) iter.Seq2[session.Record, error] {
-	return s.journal.letters(ctx)
+	return s.journal.letters(ctx, s.open)
 }
