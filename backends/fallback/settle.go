@@ -262,7 +262,7 @@ func (e *engine) letter(ctx context.Context, of session.ID, lost session.Record)
 		return nil // another node has the branch too
 	}
 	id := session.ID(sha256.Sum256(append([]byte("letter"), lost.Version[:]...))) // of no token; the same if it is kept again
-	if payload, err := e.open(of, lost); err == nil { // else nobody but its visitor can read it
+	if payload, err := e.open(of, lost); err == nil {                             // else nobody but its visitor can read it
 		opened := lost
 		opened.Payload = payload
 		if payload, err = e.seal(id, opened); err == nil {
