@@ -8,8 +8,8 @@
 // What is stored says how it was compressed. So Method can be changed at any time, provided that every node has the methods
 // of all in Reads.
 //
-// Which one: Zstd makes sessions about as small as gzip does, in a fifth of the time; LZ4 and Snappy take hardly any time,
-// and save less. docs/security.md has a table.
+// Which one: Zstd makes sessions a little smaller than gzip does, in less than half the time; LZ4 and Snappy take a quarter of
+// that, and save less; LZF is for those who share data with programs that have it. docs/security.md has a table.
 //
 // # Errors
 //

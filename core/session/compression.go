@@ -42,8 +42,6 @@ const (
 	// compressed at all.
 	mostExpanded = 16 << 20
 	mostRatio    = 100
-
-	compressionHeader = 3 + binary.MaxVarintLen32
 )
 
 func (o *Compression) check() error {

@@ -123,10 +123,10 @@ func (e *encryption) on() bool {
 func (e *encryption) encrypt(id ID, token *secret, rec *Record) []byte {
 	k := &e.keys[0]
 	var flags byte
-	if !e.Token {
-		token = nil
-	} else {
+	if e.Token && token != nil {
 		flags = flagToken
+	} else {
+		token = nil
 	}
 	sealed := make([]byte, 0, len(rec.Payload)+encryptionOverhead)
 	sealed = append(append(sealed, 0, formEncrypted, flags), k.name[:]...)

@@ -37,7 +37,7 @@ type Envelope struct {
 type Merger interface {
 	// UseEnvelope gives the Handler what it opens and seals payloads with; New calls it. Until then the Handler merges no
 	// payload that is Sealed.
-	UseEnvelope(*Envelope)
+	UseEnvelope(e *Envelope)
 }
 
 // Open returns the payload of rec, which is stored under id, for MergePayload. It is errors.ErrUnsupported if the visitor's
