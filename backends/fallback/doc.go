@@ -36,6 +36,10 @@
 // session that is destroyed in such a time is refused by that node at once, and by the others when the durable store is back:
 // Destroy says so with ErrNotDurable. An outage of the durable store may last for a week; then changes begin to be forgotten.
 //
+// Sessions that are compressed or encrypted are merged all the same, with what session.New gives the Store for that
+// (session.Merger); branches wait for it. With session.Encryption.Token nobody but the visitor can open a session: then the
+// later one is kept whole, and the dead letter cannot be read.
+//
 // A fast store that goes back in time, because it restarts with an older snapshot or a replica that lagged takes the master's
 // place, is found out by the first read if it is a session.Incarnated, as the Redis backends are. Another kind of store
 // that does so is believed, unless a change has failed meanwhile: let it keep nothing on disk, since an empty one is safe.

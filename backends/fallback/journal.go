@@ -234,8 +234,8 @@ func (j *journal) close(id session.ID, turn uint64) {
 	}
 }
 
-// letters yields the records that a store keeps because they have lost something.
-func letters(ctx context.Context, box Local) iter.Seq2[session.Record, error] {
+// letters yields the records that a store keeps because they have lost something, opened if that is possible.
+func letters(ctx context.Context, box Local, open func(session.ID, session.Record) ([]byte, error)) iter.Seq2[session.Record, error] {
 	return func(yield func(session.Record, error) bool) {
 		if box == nil {
 			return
@@ -251,6 +251,11 @@ func letters(ctx context.Context, box Local) iter.Seq2[session.Record, error] {
 			var b branch
 			if err == nil {
 				b, err = parseBranch(rec)
+			}
+			if err == nil && b.letter {
+				if payload, err := open(id, b.rec); err == nil {
+					b.rec.Payload = payload
+				}
 			}
 			if (err != nil || b.letter) && !yield(b.rec, err) {
 				return

@@ -235,33 +235,30 @@ func (e *engine) merge(ctx context.Context, id session.ID, b branch, row session
 	if !row.Successor.IsZero() || !shared && b.rec.Successor.IsZero() && newer(row.Version, b.rec.Version) {
 		later, earlier = row, b.rec
 	}
-	merged, lost := later.Payload, true
+	next = later
+	next.Created = row.Created
+	if row.Seen.After(next.Seen) {
+		next.Seen = row.Seen
+	}
+	next.Version = e.stamp(newest(row.Version, b.rec.Version))
+	changed, lost := false, true
 	if later.Successor.IsZero() { // else the session has ended, or goes on under another id
-		if merged, lost, err = e.mergePayload(b.root.Payload, later.Payload, earlier.Payload); err != nil || lost && shared {
-			merged, lost = later.Payload, true
+		if changed, lost, err = e.mergeSealed(id, b.root, later, earlier, &next, shared); err != nil {
+			return session.Record{}, err
 		}
 	}
 	switch {
 	case lost && shared:
 		err = e.noteDiscard(ctx, id, b.root.Version, row.Version)
 	case lost:
-		err = e.letter(ctx, earlier)
-	default:
-		err = nil
+		err = e.letter(ctx, id, earlier)
 	}
 	if err != nil {
 		return session.Record{}, err
 	}
-	if later.Version == row.Version && bytes.Equal(merged, row.Payload) {
+	if later.Version == row.Version && !changed {
 		return row, nil // it has nothing new
 	}
-	next = later
-	next.Payload = merged
-	next.Created = row.Created
-	if row.Seen.After(next.Seen) {
-		next.Seen = row.Seen
-	}
-	next.Version = e.stamp(newest(row.Version, b.rec.Version))
 	return next, nil
 }
 
@@ -278,13 +275,20 @@ func (e *engine) stamp(after session.Version) session.Version {
 }
 
 // letter keeps a record that has lost something, for somebody to look at.
-func (e *engine) letter(ctx context.Context, lost session.Record) error {
+func (e *engine) letter(ctx context.Context, of session.ID, lost session.Record) error {
 	e.letters.Add(1)
 	e.report(Event{Kind: EventDeadLetter})
 	if e.letterbox == nil {
 		return nil // another node has the branch too
 	}
 	id := session.ID(sha256.Sum256(append([]byte("letter"), lost.Version[:]...))) // of no token; the same if it is kept again
+	if payload, err := e.open(of, lost); err == nil {                             // else nobody but its visitor can read it
+		opened := lost
+		opened.Payload = payload
+		if payload, err = e.seal(id, opened); err == nil {
+			lost.Payload = payload
+		}
+	}
 	rec := branch{rec: lost, letter: true}.record(e.clock.Now())
 	if err := e.letterbox.Write(ctx, id, rec, session.Version{}); err != nil {
 		return unavailable(err)

@@ -232,8 +232,9 @@ func (s *Store) Status() Status {
 	}
 }
 
-// DeadLetters yields the records that have lost something to a merge, as the local store has them, in Standby the durable one: for a week. A payload has
-// what was lost among what was not.
+// DeadLetters yields the records that have lost something to a merge, as the local store has them, in Standby the durable one:
+// for a week. A payload has what was lost among what was not. It is opened if the Store has an Envelope (see
+// session.Merger) that can.
 func (s *Store) DeadLetters(ctx context.Context) iter.Seq2[session.Record, error] {
-	return letters(ctx, s.engine.letterbox)
+	return letters(ctx, s.engine.letterbox, s.engine.open)
 }

@@ -28,7 +28,7 @@ func (s *Session) commit() (outcome, error) {
 func (s *Session) conclude() (outcome, error) {
 	var out outcome
 	if !s.ended.IsZero() {
-		if err := s.m.end(s.ctx, s.ended, s.endedAt, s.named); err != nil {
+		if err := s.m.end(s.ctx, s.ended, s.endedAt, s.named.ids); err != nil {
 			s.observe(Event{Kind: EventFailed, Op: "destroy", Err: err, id: s.ended})
 			return outcome{}, wrap("destroy", err)
 		}
@@ -97,16 +97,23 @@ func (s *Session) create(ctx context.Context, payload []byte, out *outcome) erro
 // put stores rec under a new id.
 func (m *Manager) put(ctx context.Context, rec *Record) (token string, id ID, err error) {
 	for range 3 { // an id that is taken means that the random source repeats itself: never share it (ASVS 7.2.3)
-		if token, err = newToken(m.random); err != nil {
+		if token, err = m.o.TokenMAC.newToken(m.random); err != nil {
 			return "", ID{}, err
 		}
-		id, _ = parseToken(token)
+		secret := m.secret(token)
+		id = secret.id()
 		m.stamp(rec)
-		if _, err = m.write(ctx, id, *rec, Version{}); !answered(err, ErrExists) {
+		if _, err = m.write(ctx, id, secret, *rec, Version{}); !answered(err, ErrExists) {
 			return token, id, err
 		}
 	}
 	return "", ID{}, err
+}
+
+// secret is that of a token that was just made.
+func (m *Manager) secret(token string) *secret {
+	s, _ := m.o.TokenMAC.parse(token)
+	return &s
 }
 
 // stamp makes rec the next version of itself, seen now.
@@ -124,7 +131,7 @@ func (m *Manager) stamp(rec *Record) {
 
 // fits is ErrTooLarge when the record of payload would exceed Options.MaxBytes.
 func (m *Manager) fits(payload []byte) error {
-	if size := len(payload) + RecordOverhead; size > m.o.MaxBytes {
+	if size := len(payload) + m.envelope.overhead() + RecordOverhead; size > m.o.MaxBytes {
 		return fmt.Errorf("%w: %d bytes are more than MaxBytes, %d", ErrTooLarge, size, m.o.MaxBytes)
 	}
 	return nil
@@ -145,7 +152,7 @@ func (s *Session) touch(ctx context.Context) error {
 	if s.m.o.IdleTimeout < 0 || rec.Seen.Sub(s.rec.Seen) < s.m.o.TouchInterval {
 		return nil
 	}
-	err := s.m.touch(ctx, s.id, rec)
+	err := s.m.touch(ctx, s.id, s.named.secret(s.id), rec, s.old)
 	if err != nil && !answered(err, ErrNotFound) { // ended meanwhile: this request changed nothing, so nothing is lost
 		s.observe(Event{Kind: EventFailed, Op: "touch", Err: err, id: s.id})
 	} else if err == nil {

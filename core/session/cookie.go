@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"net/http"
 	"net/textproto"
 	"slices"
@@ -12,6 +13,8 @@ import (
 type carrier struct {
 	cookie Cookie
 	header string // canonical; empty for a cookie
+	mac    TokenMAC
+	keep   bool // secrets are needed to read sessions
 }
 
 // maxTokens bounds how many tokens of one request are tried. Several cookies of one name reach a server when a host above
@@ -19,42 +22,75 @@ type carrier struct {
 const maxTokens = 4
 
 func newCarrier(o *Options) carrier {
-	return carrier{cookie: o.Cookie, header: textproto.CanonicalMIMEHeaderKey(o.Header)}
+	return carrier{
+		cookie: o.Cookie, header: textproto.CanonicalMIMEHeaderKey(o.Header),
+		mac: o.TokenMAC, keep: len(o.Encryption.Keys) > 0,
+	}
 }
 
-// ids returns the sessions that a request names, without repetition, and how many tokens had a wrong syntax.
-func (c *carrier) ids(in RequestHeader) (ids []ID, malformed int) {
-	seen := 0
-	add := func(token string) bool {
-		if seen++; seen > maxTokens {
-			return false
+// named is what a request names.
+type named struct {
+	ids               []ID // without repetition
+	secrets           *[maxTokens]secret
+	malformed, forged uint8 // tokens
+}
+
+func (n *named) add(c *carrier, token string) {
+	s, err := c.mac.parse(token)
+	switch {
+	case errors.Is(err, errMalformed):
+		n.malformed++
+	case err != nil:
+		n.forged++
+	case !slices.Contains(n.ids, s.id()):
+		if c.keep && n.secrets == nil {
+			n.secrets = new([maxTokens]secret)
 		}
-		if id, ok := parseToken(token); !ok {
-			malformed++
-		} else if !slices.Contains(ids, id) {
-			ids = append(ids, id)
+		if c.keep {
+			n.secrets[len(n.ids)] = s
 		}
-		return true
+		n.ids = append(n.ids, s.id())
 	}
+}
+
+// secret returns that of the token of a session, nil if no session is read with it.
+func (n *named) secret(id ID) *secret {
+	if i := slices.Index(n.ids, id); i >= 0 && n.secrets != nil {
+		return &n.secrets[i]
+	}
+	return nil
+}
+
+// named returns what a request names. Of its tokens the first few are looked at.
+func (c *carrier) named(in RequestHeader) (n named) {
+	seen := 0
 	if c.header != "" {
 		for _, token := range in.Values(c.header) {
-			if token != "" && !add(token) {
+			if token == "" {
+				continue
+			}
+			if seen++; seen > maxTokens {
 				break
 			}
+			n.add(c, token)
 		}
-		return ids, malformed
+		return n
 	}
 	for _, line := range in.Values("Cookie") {
 		for line != "" {
 			var pair string
 			pair, line, _ = strings.Cut(line, ";")
 			name, value, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if name == c.cookie.Name && value != "" && !add(value) {
-				return ids, malformed
+			if name != c.cookie.Name || value == "" {
+				continue
 			}
+			if seen++; seen > maxTokens {
+				return n
+			}
+			n.add(c, value)
 		}
 	}
-	return ids, malformed
+	return n
 }
 
 // answer writes the headers of a response whose request used the session. What it holds is one visitor's: shared

@@ -332,10 +332,10 @@ func FuzzCookieHeader(f *testing.F) {
 		for _, token := range tokens {
 			if !tokenForm.MatchString(token) {
 				malformed++
-			} else if !tried[token] && want == "" {
-				tried[token] = true
+			} else if secret := secretPart(token); !tried[secret] && want == "" {
+				tried[secret] = true
 				reads++
-				want = map[string]string{alice: "alice", bob: "bob"}[token]
+				want = map[string]string{secretPart(alice): "alice", secretPart(bob): "bob"}[secret]
 			}
 		}
 		r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()

@@ -31,7 +31,7 @@ func (m *Manager) end(ctx context.Context, id ID, version Version, others []ID) 
 		}
 	}
 	for {
-		_, err := m.write(ctx, id, m.tombstone(version, id), version)
+		_, err := m.write(ctx, id, nil, m.tombstone(version, id), version)
 		switch {
 		case answered(err, ErrNotFound):
 			return nil

@@ -219,12 +219,14 @@ func (x *Exchange) Abort() {
 
 // find finds the session of a request's tokens. It tries each that is well-formed until the store knows one.
 func (x *Exchange) find(s *Session, mode Mode) error {
-	ids, malformed := s.m.carrier.ids(x.in)
-	s.named = ids
-	for range malformed {
+	s.named = s.m.carrier.named(x.in)
+	for range s.named.malformed {
 		s.observe(Event{Kind: EventMalformed})
 	}
-	for _, id := range ids {
+	for range s.named.forged {
+		s.observe(Event{Kind: EventForged})
+	}
+	for _, id := range s.named.ids {
 		rec, err := x.fetch(s, id, mode)
 		if err == nil && rec.Successor.IsZero() {
 			if !time.Now().Before(rec.Deadline()) {
@@ -232,7 +234,10 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 				s.drop()
 				continue
 			}
-			if err = checkPayload(rec.Payload); err == nil {
+			if !s.copied {
+				s.old, err = s.m.envelope.open(id, s.named.secret(id), &rec)
+			}
+			if err == nil {
 				s.observe(Event{Kind: EventLoaded, id: id})
 				s.id, s.rec = id, rec
 				return nil
@@ -263,8 +268,8 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 // fetch reads a session, and locks it if it is to be exclusive.
 func (x *Exchange) fetch(s *Session, id ID, mode Mode) (rec Record, err error) {
 	if mode.kind() == ReadOnly {
-		if rec, ok := s.m.readReplica(&s.reading, id); ok {
-			s.copied = true
+		if rec, old, ok := s.m.readReplica(&s.reading, id, s.named.secret(id)); ok {
+			s.old, s.copied = old, true // and opened
 			return rec, nil
 		}
 		s.copied = false

@@ -136,8 +136,9 @@ func (h *hold) abandon() {
 func (s *Session) write(ctx context.Context, id ID, rec Record, prev Version) (repeated bool, err error) {
 	m, h := s.m, s.hold
 	if h == nil {
-		return m.write(ctx, id, rec, prev)
+		return m.write(ctx, id, s.named.secret(id), rec, prev)
 	}
+	m.envelope.seal(id, s.named.secret(id), &rec)
 	repeated, err = m.retry(ctx, func() error { return m.locker.WriteRelease(ctx, id, rec, prev, h.token) })
 	switch {
 	case err == nil:

@@ -23,8 +23,14 @@ import (
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
-// tokenForm is what a token looks like: 256 bits in base64url; the last character carries four of them.
-var tokenForm = regexp.MustCompile(`^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$`)
+// tokenForm is what a token looks like: 256 bits in base64url, or 400 with a code; the last character carries four of them.
+var tokenForm = regexp.MustCompile(`^[A-Za-z0-9_-]{42}([A-Za-z0-9_-]{24})?[AEIMQUYcgkosw048]$`)
+
+// secretPart is what a token names its session with, whether or not a code is behind it.
+func secretPart(token string) string {
+	raw, _ := base64.RawURLEncoding.DecodeString(token)
+	return string(raw[:32])
+}
 
 func TestTokensAreUnique(t *testing.T) {
 	t.Parallel()
@@ -122,7 +128,7 @@ func TestParseToken(t *testing.T) {
 
 func FuzzParseToken(f *testing.F) {
 	good, _ := goodToken()
-	for _, seed := range []string{good, good[:42] + "9", good + "=", "\n" + good[1:], "", strings.Repeat("A", 43)} {
+	for _, seed := range []string{good, good[:24] + good, good[:42] + "9", good + "=", "\n" + good[1:], "", strings.Repeat("A", 43)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
@@ -134,7 +140,7 @@ func FuzzParseToken(f *testing.F) {
 			return
 		}
 		raw, err := base64.RawURLEncoding.DecodeString(token)
-		if err != nil || id != sha256.Sum256(raw) {
+		if err != nil || id != sha256.Sum256(raw[:32]) {
 			t.Fatalf("the ID is not the hash of the token: %v", err)
 		}
 		if base64.RawURLEncoding.EncodeToString(raw) != token {

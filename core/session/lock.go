@@ -180,7 +180,8 @@ func (s *Session) adopt(rec Record) error {
 	if !rec.Successor.IsZero() || !time.Now().Before(rec.Deadline()) {
 		return ErrNotFound
 	}
-	if err := checkPayload(rec.Payload); err != nil {
+	old, err := s.m.envelope.open(s.id, s.named.secret(s.id), &rec)
+	if err != nil {
 		return err
 	}
 	if rec.Version != s.rec.Version && len(s.changes) > 0 {
@@ -196,7 +197,7 @@ func (s *Session) adopt(rec Record) error {
 		}
 	}
 	s.age(rec.Payload)
-	s.rec = rec
+	s.rec, s.old = rec, old
 	return nil
 }
 

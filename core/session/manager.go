@@ -21,6 +21,7 @@ type Manager struct {
 	replicas ReplicaReader // the store, if it has any
 	o        Options
 	codec    Codec
+	envelope *Envelope
 	carrier  carrier
 	versions versions
 	gates    gates
@@ -50,7 +51,7 @@ func New(store Handler, options Options) (*Manager, error) {
 	if err := options.Lock.checkStore(store); err != nil {
 		return nil, &Error{"new", err}
 	}
-	m := &Manager{store: store, o: o, codec: o.Codec, carrier: newCarrier(&o), logKey: slices.Clone(o.LogKey), random: rand.Reader}
+	m := &Manager{store: store, o: o, codec: o.Codec, envelope: newEnvelope(&o), carrier: newCarrier(&o), logKey: slices.Clone(o.LogKey), random: rand.Reader}
 	m.locker, _ = store.(Locker)
 	m.replicas, _ = store.(ReplicaReader)
 	var seed [40]byte
@@ -62,6 +63,9 @@ func New(store Handler, options Options) (*Manager, error) {
 		m.logKey = seed[8:]
 	}
 	ctx, stop := context.WithCancel(context.Background())
+	if merger, ok := store.(Merger); ok {
+		merger.UseEnvelope(m.envelope)
+	}
 	m.stop, m.done = stop, make(chan struct{})
 	go m.collect(ctx)
 	return m, nil

@@ -128,7 +128,7 @@ func settle(entries []*entry, rec Record, written bool, tries int) {
 		if e.err != nil {
 			continue
 		}
-		e.s.rec, e.s.changes = rec, nil
+		e.s.rec, e.s.old, e.s.changes = rec, e.s.old && !written, nil
 		if e.overwrote != "" {
 			e.s.observe(Event{Kind: EventOverwritten, Key: e.overwrote, id: e.s.id})
 		}
@@ -165,7 +165,8 @@ func (m *Manager) yield(ctx context.Context, entries []*entry, refusal error, re
 	if !newest.Successor.IsZero() {
 		return Record{}, ErrNotFound // renewed: the old id is dead
 	}
-	return newest, checkPayload(newest.Payload)
+	_, err = m.envelope.open(first.id, first.named.secret(first.id), &newest)
+	return newest, err
 }
 
 func sameSlice(a, b []byte) bool {

@@ -42,12 +42,13 @@ const (
 	EventLockRefused                      // a lock could not be had: Err, a *LockedError, and Wait
 	EventLockBroken                       // a lock was taken over whose lease had ended: Holder is who had it
 	EventLockLost                         // another request has taken the lock, or may have: Op and Err
+	EventForged                           // a token with a wrong or missing code was refused before any store call; see TokenMAC
 )
 
 var eventNames = [...]string{
 	"", "loaded", "unknown", "malformed", "expired", "created", "saved", "touched", "conflict", "merged", "overwritten",
 	"refused", "renewed", "destroyed", "undecodable", "misused", "failed",
-	"locked", "unlocked", "lock-refused", "lock-broken", "lock-lost",
+	"locked", "unlocked", "lock-refused", "lock-broken", "lock-lost", "forged",
 }
 
 // String returns the kind in one word, fit for a metric's label.

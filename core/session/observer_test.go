@@ -22,14 +22,14 @@ import (
 func TestEventKindsHaveNames(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for k := session.EventLoaded; k <= session.EventLockLost; k++ {
+	for k := session.EventLoaded; k <= session.EventForged; k++ {
 		name := k.String()
 		if !regexp.MustCompile(`^[a-z]+(-[a-z]+)?$`).MatchString(name) || seen[name] || fmt.Sprint(k) != name {
 			t.Errorf("kind %d is called %q", uint8(k), name)
 		}
 		seen[name] = true
 	}
-	for _, k := range []session.EventKind{0, session.EventLockLost + 1, 255} {
+	for _, k := range []session.EventKind{0, session.EventForged + 1, 255} {
 		if k.String() != "" {
 			t.Errorf("kind %d is called %q", uint8(k), k)
 		}
@@ -81,7 +81,7 @@ func TestSlogObserver(t *testing.T) {
 		session.EventLockLost: slog.LevelError, session.EventLockRefused: slog.LevelWarn, session.EventLockBroken: slog.LevelWarn,
 		session.EventRenewed: slog.LevelInfo, session.EventDestroyed: slog.LevelInfo, session.EventExpired: slog.LevelInfo,
 	}
-	for k := session.EventLoaded; k <= session.EventLockLost; k++ {
+	for k := session.EventLoaded; k <= session.EventForged; k++ {
 		var out bytes.Buffer
 		o := session.SlogObserver{Logger: slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 		o.Observe(t.Context(), session.Event{Kind: k})

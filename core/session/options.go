@@ -53,6 +53,13 @@ type Options struct {
 	// Lock are the limits of sessions that are asked for with Exclusive.
 	Lock LockOptions
 
+	// Encryption keeps sessions unreadable to whoever can read the store. Default: none.
+	Encryption Encryption
+	// Compression makes large sessions smaller in the store. Default: none. MaxBytes counts what is compressed.
+	Compression Compression
+	// TokenMAC makes tokens that were made up cost no store call. Default: none.
+	TokenMAC TokenMAC
+
 	// Codec encodes the values. Default JSON.
 	Codec Codec
 	// Observer hears what happens to sessions. The default logs what goes wrong to slog.Default(), each kind of it at most
@@ -113,7 +120,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Header == "" {
 		o.Cookie = o.Cookie.withDefaults()
 	}
-	return o, errors.Join(o.checkTimes(), o.checkSizes(), o.checkCarrier(), o.Lock.check())
+	return o, errors.Join(o.checkTimes(), o.checkSizes(), o.checkCarrier(), o.Lock.check(),
+		o.Encryption.check(), o.Compression.check(), o.TokenMAC.check())
 }
 
 func (o *Options) checkTimes() error {
@@ -155,6 +163,8 @@ func (o *Options) checkSizes() error {
 
 func (o *Options) checkCarrier() error {
 	switch {
+	case o.Header == "" && len(o.TokenMAC.Keys) > 0 && len(o.Cookie.Name)+tokenCharsMAC > maxCookieBytes:
+		return errors.New("Cookie.Name: name and value together exceed 4096 bytes")
 	case o.Header == "":
 		return o.Cookie.check()
 	case o.Cookie != (Cookie{}):

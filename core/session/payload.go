@@ -33,8 +33,8 @@ func cut(b []byte) (head, rest []byte, ok bool) {
 // checkPayload is ErrCorrupt unless payload consists of whole frames.
 func checkPayload(payload []byte) error {
 	for len(payload) > 0 {
-		_, _, rest, ok := nextFrame(payload)
-		if !ok {
+		name, _, rest, ok := nextFrame(payload)
+		if !ok || len(name) == 0 {
 			return fmt.Errorf("%w: payload is malformed", ErrCorrupt)
 		}
 		payload = rest

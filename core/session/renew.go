@@ -34,7 +34,7 @@ func (s *Session) move(ctx context.Context, out *outcome) error {
 			rec.Payload = base.Payload
 			if own.lay(&rec); own.err == nil {
 				m.stamp(&rec)
-				_, own.err = m.write(ctx, fresh, rec, prev)
+				_, own.err = m.write(ctx, fresh, m.secret(token), rec, prev)
 			}
 		}
 		if own.fail(err); own.err != nil {

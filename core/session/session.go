@@ -30,14 +30,15 @@ type Session struct {
 	changes changes
 	reads   []string // keys that were looked at
 	stale   []string // those whose values an upgrade has found changed since
-	renew   bool
-	named   []ID    // by the request; more than one if a cookie of our name was planted
-	ended   ID      // the session that Destroy ended, to be removed by the commit
-	endedAt Version // what was read of it
+	named   named    // by the request; more than one session if a cookie of our name was planted
+	ended   ID       // the session that Destroy ended, to be removed by the commit
+	endedAt Version  // what was read of it
 	err     error
 	hold    *hold // the lock of an Exclusive session, until it is released
 	waited  bool  // in vain for the lock, and went on with ReadOnly
 	copied  bool  // from a replica, which may lag behind
+	old     bool  // what is stored should be sealed anew
+	renew   bool
 	sealed  bool
 	outcome outcome // of the commit
 	result  error

@@ -49,19 +49,24 @@ func (m *Manager) read(ctx context.Context, id ID) (rec Record, err error) {
 
 // readReplica reads a session for somebody who only looks, if the store has copies. What is no living session there may be
 // one by now: nobody is logged out, or told that the store is away, because of a copy.
-func (m *Manager) readReplica(ctx context.Context, id ID) (rec Record, ok bool) {
+func (m *Manager) readReplica(ctx context.Context, id ID, token *secret) (rec Record, old, ok bool) {
 	if m.replicas == nil {
-		return rec, false
+		return rec, false, false
 	}
 	_ = m.do(func() (err error) {
 		rec, err = m.replicas.ReadReplica(ctx, id)
 		ok = err == nil
 		return nil
 	})
-	return rec, ok && rec.Successor.IsZero() && time.Now().Before(rec.Deadline()) && checkPayload(rec.Payload) == nil
+	if !ok || !rec.Successor.IsZero() || !time.Now().Before(rec.Deadline()) {
+		return rec, false, false
+	}
+	old, err := m.envelope.open(id, token, &rec)
+	return rec, old, err == nil
 }
 
-func (m *Manager) write(ctx context.Context, id ID, rec Record, prev Version) (repeated bool, err error) {
+func (m *Manager) write(ctx context.Context, id ID, token *secret, rec Record, prev Version) (repeated bool, err error) {
+	m.envelope.seal(id, token, &rec)
 	return m.retry(ctx, func() error { return m.store.Write(ctx, id, rec, prev) })
 }
 
@@ -71,10 +76,11 @@ func (m *Manager) remove(ctx context.Context, id ID) error {
 	return err
 }
 
-// touch keeps rec alive, through the slow path when the store cannot do it without rewriting the data.
-func (m *Manager) touch(ctx context.Context, id ID, rec Record) error {
+// touch keeps rec alive, through the slow path when the store cannot do it without rewriting the data, or that is old and
+// should be sealed anew.
+func (m *Manager) touch(ctx context.Context, id ID, token *secret, rec Record, old bool) error {
 	t, ok := m.store.(Toucher)
-	if ok {
+	if ok && !old {
 		_, err := m.retry(ctx, func() error { return t.Touch(ctx, id, rec) })
 		if !errors.Is(err, errors.ErrUnsupported) {
 			return err
@@ -82,7 +88,7 @@ func (m *Manager) touch(ctx context.Context, id ID, rec Record) error {
 	}
 	prev := rec.Version
 	rec.Version = m.versions.next(rec.Seen, prev)
-	_, err := m.write(ctx, id, rec, prev)
+	_, err := m.write(ctx, id, token, rec, prev)
 	if answered(err, ErrConflict) { // whoever wrote kept it alive
 		return nil
 	}

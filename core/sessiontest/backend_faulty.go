@@ -149,6 +149,13 @@ func (f *Faulty) ReadReplica(ctx context.Context, id session.ID) (rec session.Re
 	return rec, nil
 }
 
+// UseEnvelope implements session.Merger.
+func (f *Faulty) UseEnvelope(e *session.Envelope) {
+	if m, ok := f.inner.(session.Merger); ok {
+		m.UseEnvelope(e)
+	}
+}
+
 // Begin implements session.Incarnated.
 func (f *Faulty) Begin(ctx context.Context, name string) error {
 	return f.call(ctx, OpBegin, func() error {
