@@ -59,6 +59,7 @@ func (s *Session) conclude() (outcome, error) {
 
 // save takes the shortest path that stores the changes.
 func (s *Session) save(ctx context.Context, out *outcome) error {
+	s.annotate()
 	switch {
 	case s.id.IsZero():
 		payload, changed := s.changes.splice(nil)
@@ -78,9 +79,6 @@ func (s *Session) save(ctx context.Context, out *outcome) error {
 // create stores a new session.
 func (s *Session) create(ctx context.Context, payload []byte, out *outcome) error {
 	rec := Record{Created: now(), Payload: payload}
-	if life := s.m.o.AbsoluteTimeout; life > 0 {
-		rec.Expires = rec.Created.Add(life)
-	}
 	if err := s.m.fits(payload); err != nil {
 		return err
 	}
@@ -109,19 +107,6 @@ func (m *Manager) put(ctx context.Context, rec *Record) (token string, id ID, er
 	return "", ID{}, err
 }
 
-// stamp makes rec the next version of itself, seen now.
-func (m *Manager) stamp(rec *Record) {
-	rec.Seen = now()
-	rec.TTL = m.o.IdleTimeout
-	if rec.Expires.IsZero() && m.o.AbsoluteTimeout > 0 { // stored before there was a limit
-		rec.Expires = rec.Created.Add(m.o.AbsoluteTimeout)
-	}
-	if rec.TTL < 0 {
-		rec.TTL = rec.Expires.Sub(rec.Seen)
-	}
-	rec.Version = m.versions.next(rec.Seen, rec.Version)
-}
-
 // fits is ErrTooLarge when the record of payload would exceed Options.MaxBytes.
 func (m *Manager) fits(payload []byte) error {
 	if size := len(payload) + RecordOverhead; size > m.o.MaxBytes {
@@ -142,7 +127,7 @@ func (m *Manager) life(rec *Record) time.Duration {
 func (s *Session) touch(ctx context.Context) error {
 	rec := s.rec
 	rec.Seen = now()
-	if s.m.o.IdleTimeout < 0 || rec.Seen.Sub(s.rec.Seen) < s.m.o.TouchInterval {
+	if interval := s.m.touchInterval(&s.rec); interval < 0 || rec.Seen.Sub(s.rec.Seen) < interval {
 		return nil
 	}
 	err := s.m.touch(ctx, s.id, rec)

@@ -28,8 +28,16 @@ type Options struct {
 	// only IdleTimeout counts. One of the two must be limited.
 	AbsoluteTimeout time.Duration
 	// TouchInterval is how often at most a session that is only read is kept alive. Default: the greater of one minute
-	// and a twentieth of IdleTimeout, but at most a quarter of it.
+	// and a twentieth of IdleTimeout, but at most a quarter of it. Negative: reading does not keep a session alive, only
+	// changing it does.
 	TouchInterval time.Duration
+	// FirstTimeout ends a session sooner that was written only once, and after twice that time one that was written twice:
+	// most visitors never come back. From the third write on IdleTimeout counts. Default: no such limit.
+	FirstTimeout time.Duration
+	// MinTimeout and MaxTimeout bound the idle timeout that follows from FirstTimeout and from Session.SetLimits, and
+	// MaxTimeout bounds Limits.Absolute too. Default: no bounds. What an application sets to zero is never bounded to
+	// MinTimeout: zero means the default.
+	MinTimeout, MaxTimeout time.Duration
 
 	// ReadTimeout bounds the first read of a session in a request, repeats included. Default 400 ms.
 	ReadTimeout time.Duration
@@ -95,7 +103,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.DestroyTimeout, time.Second)
 	setDefault(&o.GCInterval, time.Minute)
 	if o.TouchInterval == 0 && o.IdleTimeout > 0 {
-		o.TouchInterval = min(max(time.Minute, o.IdleTimeout/20), o.IdleTimeout/4)
+		o.TouchInterval = touchInterval(o.IdleTimeout)
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = defaultMaxBytes
@@ -125,9 +133,10 @@ func (o *Options) checkTimes() error {
 	case idle > 0 && absolute > 0 && idle > absolute:
 		errs = append(errs, fmt.Errorf("IdleTimeout: %v can never pass before AbsoluteTimeout, %v; a negative one means no limit", idle, absolute))
 	}
-	if o.TouchInterval < 0 || idle > 0 && o.TouchInterval >= idle {
-		errs = append(errs, fmt.Errorf("TouchInterval: %v must be positive and below IdleTimeout, else sessions in use would end", o.TouchInterval))
+	if idle > 0 && o.TouchInterval >= idle {
+		errs = append(errs, fmt.Errorf("TouchInterval: %v must be below IdleTimeout, else sessions in use would end", o.TouchInterval))
 	}
+	errs = append(errs, o.checkBounds())
 	for _, d := range []struct {
 		field string
 		value time.Duration
@@ -144,6 +153,25 @@ func (o *Options) checkTimes() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (o *Options) checkBounds() error {
+	idle, first, least, most := o.IdleTimeout, o.FirstTimeout, o.MinTimeout, o.MaxTimeout
+	switch {
+	case first < 0 || first > 0 && first < time.Millisecond:
+		return fmt.Errorf("FirstTimeout: %v must be at least 1 ms, or zero for none", first)
+	case first > 0 && idle > 0 && first >= idle:
+		return fmt.Errorf("FirstTimeout: %v must be below IdleTimeout, %v", first, idle)
+	case first > 0 && first < least:
+		return fmt.Errorf("FirstTimeout: %v is below MinTimeout, %v", first, least)
+	case least < 0 || idle > 0 && least > idle:
+		return fmt.Errorf("MinTimeout: %v must not be negative, nor above IdleTimeout", least)
+	case most < 0 || most > 0 && most < max(idle, least, time.Millisecond):
+		return fmt.Errorf("MaxTimeout: %v must not be below IdleTimeout or MinTimeout", most)
+	case most > 0 && idle < 0:
+		return errors.New("MaxTimeout: IdleTimeout is without limit, which is above it")
+	}
+	return nil
 }
 
 func (o *Options) checkSizes() error {
