@@ -68,7 +68,13 @@ func (s *Session) save(ctx context.Context, out *outcome) error {
 		}
 		return s.create(ctx, payload, out)
 	case s.renew:
-		return s.move(ctx, out)
+		return s.move(ctx, out, s.m.tombstone)
+	case s.due():
+		if done, err := s.rotate(ctx, out); done {
+			return err
+		}
+	}
+	switch {
 	case len(s.changes) == 0:
 		return s.touch(ctx)
 	default:

@@ -225,7 +225,7 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 		s.observe(Event{Kind: EventMalformed})
 	}
 	for _, id := range ids {
-		rec, err := x.fetch(s, id, mode)
+		id, rec, err := x.fetch(s, id, mode)
 		if err == nil && rec.Successor.IsZero() {
 			if !time.Now().Before(rec.Deadline()) {
 				s.observe(Event{Kind: EventExpired, id: id})
@@ -260,24 +260,24 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 	return nil
 }
 
-// fetch reads a session, and locks it if it is to be exclusive.
-func (x *Exchange) fetch(s *Session, id ID, mode Mode) (rec Record, err error) {
+// fetch reads a session, and locks it if it is to be exclusive. What it returns may have another id, if that is an alias.
+func (x *Exchange) fetch(s *Session, id ID, mode Mode) (_ ID, rec Record, err error) {
 	if mode.kind() == ReadOnly {
 		if rec, ok := s.m.readReplica(&s.reading, id); ok {
 			s.copied = true
-			return rec, nil
+			return id, rec, nil
 		}
 		s.copied = false
 	}
 	if mode.kind() != Exclusive {
-		return s.m.read(&s.reading, id)
+		return s.m.readThrough(&s.reading, id)
 	}
 	limits := s.m.o.Lock.limits(mode)
-	rec, s.hold, err = s.seize(id, x.holder(), limits)
+	id, rec, s.hold, err = s.seizeThrough(id, x.holder(), limits)
 	if limits.orReadOnly && errors.Is(err, errWaited) {
 		s.mode, s.waited = ReadOnly, true
 		s.reading.start(s.ctx, s.m.o.ReadTimeout, false)
-		return s.m.read(&s.reading, id)
+		return s.m.readThrough(&s.reading, id)
 	}
-	return rec, err
+	return id, rec, err
 }

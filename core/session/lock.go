@@ -124,7 +124,7 @@ func (s *Session) upgrade(mode Mode, me Holder) error {
 		s.setMode(Exclusive)
 		return nil
 	}
-	rec, h, err := s.seize(id, me, limits)
+	live, rec, h, err := s.seizeThrough(id, me, limits)
 	if limits.orReadOnly && !pending && errors.Is(err, errWaited) {
 		s.lock()
 		defer s.mu.Unlock()
@@ -145,7 +145,7 @@ func (s *Session) upgrade(mode Mode, me Holder) error {
 		s.drop()
 		return err
 	}
-	s.mode = Exclusive
+	s.id, s.mode = live, Exclusive
 	return nil
 }
 
@@ -159,7 +159,7 @@ func (s *Session) refresh() error {
 	}
 	s.reading.start(s.ctx, s.m.o.ReadTimeout, false)
 	defer s.reading.release()
-	rec, err := s.m.read(&s.reading, id)
+	live, rec, err := s.m.readThrough(&s.reading, id)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (s *Session) refresh() error {
 	if err := s.adopt(rec); err != nil {
 		return err
 	}
-	s.copied = false
+	s.id, s.copied = live, false
 	return nil
 }
 

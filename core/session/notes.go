@@ -13,6 +13,7 @@ const (
 	noteMark = 0 // the first byte of their names
 
 	noteLimits = "\x00limits" // of SetLimits: varints of the idle timeout and of the absolute end, in milliseconds
+	noteIssued = "\x00issued" // when the session got its id, a varint of milliseconds since 1970; without it, at its creation
 	noteWrites = "\x00writes" // how often the session was written: '1' or '2'; removed by the third write
 )
 
@@ -29,8 +30,12 @@ func (s *Session) annotate() {
 	switch {
 	case s.id.IsZero() && !s.changes.plain():
 		s.changes = nil
+		return
 	case s.m.o.FirstTimeout > 0 && len(s.changes) > 0:
 		s.countWrite()
+	}
+	if s.renew && s.m.o.RenewInterval > 0 {
+		s.issue()
 	}
 }
 

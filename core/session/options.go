@@ -39,6 +39,16 @@ type Options struct {
 	// MinTimeout: zero means the default.
 	MinTimeout, MaxTimeout time.Duration
 
+	// RenewInterval is how often a session in use gets a new id by itself, so that a stolen one is worth something for a
+	// limited time (OWASP Session Management Cheat Sheet, "Renewal Timeout"). It happens at the commit of a request that is
+	// not ReadOnly, unless somebody has the session with Exclusive, and costs three round trips more. At least a second;
+	// default: only Session.Renew gives new ids.
+	RenewInterval time.Duration
+	// RenewGrace is for how long the old id goes on to name the session after such a renewal, for requests that are under
+	// way. A visitor whose browser does not get the response with the new cookie is logged out after it. Default 10 s; it
+	// must be below RenewInterval. After Session.Renew there is no grace.
+	RenewGrace time.Duration
+
 	// ReadTimeout bounds the first read of a session in a request, repeats included. Default 400 ms.
 	ReadTimeout time.Duration
 	// CommitTimeout bounds the commit of a request, queueing and merging included. Default 600 ms. A commit does not
@@ -88,6 +98,7 @@ type Response struct {
 const (
 	defaultIdle     = time.Hour
 	defaultAbsolute = 24 * time.Hour
+	defaultGrace    = 10 * time.Second
 	defaultMaxBytes = 1 << 20
 	leastMaxBytes   = 2 * RecordOverhead
 )
@@ -97,6 +108,9 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.AbsoluteTimeout, defaultAbsolute)
 	if setDefault(&o.IdleTimeout, defaultIdle); o.AbsoluteTimeout > 0 && o.IdleTimeout == defaultIdle {
 		o.IdleTimeout = min(defaultIdle, o.AbsoluteTimeout)
+	}
+	if o.RenewInterval > 0 && o.RenewGrace == 0 {
+		o.RenewGrace = min(defaultGrace, o.RenewInterval/2)
 	}
 	setDefault(&o.ReadTimeout, 400*time.Millisecond)
 	setDefault(&o.CommitTimeout, 600*time.Millisecond)
@@ -136,7 +150,7 @@ func (o *Options) checkTimes() error {
 	if idle > 0 && o.TouchInterval >= idle {
 		errs = append(errs, fmt.Errorf("TouchInterval: %v must be below IdleTimeout, else sessions in use would end", o.TouchInterval))
 	}
-	errs = append(errs, o.checkBounds())
+	errs = append(errs, o.checkBounds(), o.checkRenewal())
 	for _, d := range []struct {
 		field string
 		value time.Duration
@@ -170,6 +184,18 @@ func (o *Options) checkBounds() error {
 		return fmt.Errorf("MaxTimeout: %v must not be below IdleTimeout or MinTimeout", most)
 	case most > 0 && idle < 0:
 		return errors.New("MaxTimeout: IdleTimeout is without limit, which is above it")
+	}
+	return nil
+}
+
+func (o *Options) checkRenewal() error {
+	switch every, grace := o.RenewInterval, o.RenewGrace; {
+	case every != 0 && every < time.Second:
+		return fmt.Errorf("RenewInterval: %v must be at least 1 s, or zero for none", every)
+	case every == 0 && grace != 0:
+		return errors.New("RenewGrace: there is no RenewInterval, and Session.Renew has no grace")
+	case grace < 0 || grace > 0 && grace < time.Millisecond || grace > 0 && grace >= every:
+		return fmt.Errorf("RenewGrace: %v must be at least 1 ms and below RenewInterval, %v", grace, every)
 	}
 	return nil
 }
