@@ -124,6 +124,9 @@ func (x *Exchange) Get(mode ...Mode) (*Session, error) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if wanted.kind() == Exclusive && x.s != nil && x.s.unlocked() {
+		wanted = Optimistic
+	}
 	switch {
 	case x.err != nil:
 		return nil, x.err
@@ -164,7 +167,19 @@ func (x *Exchange) load(mode Mode) {
 			s.drop() // the Observer panicked: nobody else knows of this lock
 		}
 	}()
+	if x.m.o.Bots.Classifier != nil {
+		var done bool
+		if mode, done, x.err = x.admit(s, mode); done {
+			if x.err = wrap("get", x.err); x.err == nil {
+				x.s = s
+			}
+			return
+		}
+	}
 	if x.err = x.find(s, mode); x.err == nil {
+		if x.m.o.Bots.Classifier != nil {
+			x.judge(s)
+		}
 		x.s = s
 	}
 }

@@ -55,6 +55,8 @@ func plainResponse(err error) Response {
 		why = "the session was changed by another request, please try again"
 	case errors.Is(err, ErrLocked), errors.Is(err, ErrLockLost):
 		why = "the session is in use by another request, please try again"
+	case errors.Is(err, ErrBot):
+		why = "this page is for people"
 	case status == http.StatusInternalServerError:
 		why = "the session cannot be used"
 	}

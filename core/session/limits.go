@@ -110,6 +110,14 @@ func (m *Manager) stamp(rec *Record) {
 // early is the idle timeout of a session that was written once or twice; later it is idle.
 func (m *Manager) early(idle time.Duration, payload []byte) time.Duration {
 	first := m.o.FirstTimeout
+	if m.o.Bots.Classifier != nil {
+		if verdict, _ := find(payload, noteBot); string(verdict) == "1" {
+			first = m.o.Bots.FirstTimeout
+			if limit := m.o.Bots.Timeout; idle < 0 || limit < idle {
+				idle = limit
+			}
+		}
+	}
 	if first <= 0 {
 		return idle
 	}

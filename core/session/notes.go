@@ -12,6 +12,7 @@ import (
 const (
 	noteMark = 0 // the first byte of their names
 
+	noteBot    = "\x00bot"    // '1' if the visitor is a robot, else '0'
 	noteLimits = "\x00limits" // of SetLimits: varints of the idle timeout and of the absolute end, in milliseconds
 	noteIssued = "\x00issued" // when the session got its id, a varint of milliseconds since 1970; without it, at its creation
 	noteWrites = "\x00writes" // how often the session was written: '1' or '2'; removed by the third write
@@ -31,8 +32,10 @@ func (s *Session) annotate() {
 	case s.id.IsZero() && !s.changes.plain():
 		s.changes = nil
 		return
-	case s.m.o.FirstTimeout > 0 && len(s.changes) > 0:
+	case len(s.changes) == 0:
+	case s.m.o.FirstTimeout > 0, s.m.o.Bots.Classifier != nil:
 		s.countWrite()
+		s.noteVerdict()
 	}
 	if s.renew && s.m.o.RenewInterval > 0 {
 		s.issue()

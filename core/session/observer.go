@@ -42,12 +42,14 @@ const (
 	EventLockRefused                      // a lock could not be had: Err, a *LockedError, and Wait
 	EventLockBroken                       // a lock was taken over whose lease had ended: Holder is who had it
 	EventLockLost                         // another request has taken the lock, or may have: Op and Err
+	EventBot                              // the visitor was found to be a robot
 )
 
 var eventNames = [...]string{
 	"", "loaded", "unknown", "malformed", "expired", "created", "saved", "touched", "conflict", "merged", "overwritten",
 	"refused", "renewed", "destroyed", "undecodable", "misused", "failed",
 	"locked", "unlocked", "lock-refused", "lock-broken", "lock-lost",
+	"bot",
 }
 
 // String returns the kind in one word, fit for a metric's label.

@@ -68,6 +68,8 @@ type Options struct {
 	// session, the Observer hears of it, and what is stored stays until it expires.
 	RejectCorrupt bool
 
+	// Bots is how robots are treated. Default: like everybody.
+	Bots BotOptions
 	// Lock are the limits of sessions that are asked for with Exclusive.
 	Lock LockOptions
 
@@ -123,6 +125,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.MaxBytes = defaultMaxBytes
 	}
 	o.Lock = o.Lock.withDefaults()
+	o.Bots = o.Bots.withDefaults()
 	if o.Observer == nil {
 		o.Observer = new(warner)
 	}
@@ -135,7 +138,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Header == "" {
 		o.Cookie = o.Cookie.withDefaults()
 	}
-	return o, errors.Join(o.checkTimes(), o.checkSizes(), o.checkCarrier(), o.Lock.check())
+	return o, errors.Join(o.checkTimes(), o.checkSizes(), o.checkCarrier(), o.Lock.check(), o.Bots.check())
 }
 
 func (o *Options) checkTimes() error {

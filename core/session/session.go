@@ -38,6 +38,9 @@ type Session struct {
 	hold    *hold // the lock of an Exclusive session, until it is released
 	waited  bool  // in vain for the lock, and went on with ReadOnly
 	copied  bool  // from a replica, which may lag behind
+	bot     bool  // the verdict of Options.Bots
+	judged  bool
+	passing bool // ends with the request: nothing is stored
 	sealed  bool
 	outcome outcome // of the commit
 	result  error
