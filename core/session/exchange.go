@@ -236,6 +236,9 @@ func (x *Exchange) Abort() {
 func (x *Exchange) find(s *Session, mode Mode) error {
 	ids, malformed := s.m.carrier.ids(x.in)
 	s.named = ids
+	if x.m.o.Binding.on() {
+		s.origin = x.m.o.Binding.of(x.in).note()
+	}
 	for range malformed {
 		s.observe(Event{Kind: EventMalformed})
 	}
@@ -247,7 +250,11 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 				s.drop()
 				continue
 			}
-			if err = checkPayload(rec.Payload); err == nil {
+			if err = checkPayload(rec.Payload); err == nil && x.m.o.Binding.on() && !x.bound(s, id, rec) {
+				s.drop()
+				continue
+			}
+			if err == nil {
 				s.observe(Event{Kind: EventLoaded, id: id})
 				s.id, s.rec = id, rec
 				return nil

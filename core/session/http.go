@@ -36,10 +36,12 @@ func (m *Manager) Wrap(w http.ResponseWriter, r *http.Request) (*ResponseWriter,
 	return rw, r.WithContext(rw.x.Context())
 }
 
-// httpRequest is a RequestHeader and a RequestLine.
+// httpRequest is a RequestHeader, a RequestLine and a RequestPeer.
 type httpRequest struct{ r *http.Request }
 
 func (h httpRequest) Values(name string) []string { return h.r.Header.Values(name) }
+
+func (h httpRequest) RemoteAddr() string { return h.r.RemoteAddr }
 
 func (h httpRequest) RequestLine() (method, path string) { return h.r.Method, h.r.URL.Path }
 

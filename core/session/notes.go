@@ -15,6 +15,7 @@ const (
 	noteBot    = "\x00bot"    // '1' if the visitor is a robot, else '0'
 	noteLimits = "\x00limits" // of SetLimits: varints of the idle timeout and of the absolute end, in milliseconds
 	noteIssued = "\x00issued" // when the session got its id, a varint of milliseconds since 1970; without it, at its creation
+	noteOrigin = "\x00origin" // where the session belongs, see origin.note
 	noteWrites = "\x00writes" // how often the session was written: '1' or '2'; removed by the third write
 )
 
@@ -36,6 +37,9 @@ func (s *Session) annotate() {
 	case s.m.o.FirstTimeout > 0, s.m.o.Bots.Classifier != nil:
 		s.countWrite()
 		s.noteVerdict()
+	}
+	if s.origin != nil {
+		s.bind()
 	}
 	if s.renew && s.m.o.RenewInterval > 0 {
 		s.issue()

@@ -70,6 +70,8 @@ type Options struct {
 
 	// Bots is how robots are treated. Default: like everybody.
 	Bots BotOptions
+	// Binding notices that a session is used from elsewhere. Default: it does not look.
+	Binding Binding
 	// Lock are the limits of sessions that are asked for with Exclusive.
 	Lock LockOptions
 
@@ -126,6 +128,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.Lock = o.Lock.withDefaults()
 	o.Bots = o.Bots.withDefaults()
+	o.Binding = o.Binding.withDefaults()
 	if o.Observer == nil {
 		o.Observer = new(warner)
 	}
@@ -138,7 +141,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Header == "" {
 		o.Cookie = o.Cookie.withDefaults()
 	}
-	return o, errors.Join(o.checkTimes(), o.checkSizes(), o.checkCarrier(), o.Lock.check(), o.Bots.check())
+	return o, errors.Join(o.checkTimes(), o.checkSizes(), o.checkCarrier(), o.Lock.check(), o.Bots.check(), o.Binding.check())
 }
 
 func (o *Options) checkTimes() error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -34,6 +35,11 @@ func TestOptionsThatContradict(t *testing.T) {
 		{"Bots.Mode", options{Bots: session.BotOptions{Classifier: agents{}, Mode: 3}}},
 		{"Bots.Timeout", options{Bots: session.BotOptions{Classifier: agents{}, Timeout: -1}}},
 		{"Bots.FirstTimeout", options{Bots: session.BotOptions{Classifier: agents{}, FirstTimeout: 3 * time.Hour}}},
+		{"Binding:", options{Binding: session.Binding{Address: 9}}},
+		{"Binding.IPv4Bits", options{Binding: session.Binding{IPv4Bits: 33}}},
+		{"Binding.IPv6Bits", options{Binding: session.Binding{IPv6Bits: -1}}},
+		{"Binding.Decide", options{Binding: session.Binding{Decide: func(context.Context, session.Mismatch) session.BindRule { return 0 }}}},
+		{"Binding.TrustedProxies", options{Binding: session.Binding{TrustedProxies: make([]netip.Prefix, 1)}}},
 		{"RenewInterval", options{RenewInterval: -1}},
 		{"RenewInterval", options{RenewInterval: time.Second - 1}},
 		{"RenewGrace", options{RenewGrace: time.Second}},

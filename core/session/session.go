@@ -40,7 +40,9 @@ type Session struct {
 	copied  bool  // from a replica, which may lag behind
 	bot     bool  // the verdict of Options.Bots
 	judged  bool
-	passing bool // ends with the request: nothing is stored
+	moved   bool   // it is to be bound to origin
+	origin  []byte // of the request, for Options.Binding
+	passing bool   // ends with the request: nothing is stored
 	sealed  bool
 	outcome outcome // of the commit
 	result  error

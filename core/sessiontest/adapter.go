@@ -116,7 +116,7 @@ type adapterProbe struct {
 // cases returns what the harness's declarations call for.
 func (h AdapterHarness) cases() []backendCase {
 	all := slices.Concat(abilityCases(), commitCases(h), failedCommitCases(h), panicCases(), streamCases(), loadCases(),
-		headerCases(), cookieCases(), tokenCases(), endCases(), renewCases(), scopeCases(), modeCases(), sharingCases(),
+		headerCases(), cookieCases(), tokenCases(), endCases(), renewCases(), bindingCases(), scopeCases(), modeCases(), sharingCases(),
 		connectionCases(h), fileCases())
 	if h.Writers > 0 {
 		all = append(all, writerCases()...)

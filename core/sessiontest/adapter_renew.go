@@ -56,10 +56,15 @@ func renewNew(p *adapterProbe) {
 }
 
 func renewPeriodic(p *adapterProbe) {
-	m := p.manager(session.Options{RenewInterval: 2 * time.Second, RenewGrace: 1900 * time.Millisecond})
+	m := p.manager(session.Options{RenewInterval: 10 * time.Minute, RenewGrace: time.Minute})
 	s := p.serve(m, []Layer{{Sessions: m.Manager}}, endRoutes()...)
 	v := s.known()
-	p.sleepUntil(time.Now().Add(2 * time.Second))
+	id := p.sessionID(v.token)
+	rec, err := s.store.inner.Read(p.ctx, id)
+	p.ok("Read", err)
+	prev := rec.Version
+	rec.Created, rec.Version = rec.Created.Add(-10*time.Minute), p.version()
+	p.ok("making the session older", s.store.inner.Write(p.ctx, id, rec, prev))
 	old := &visitor{site: s, token: v.token}
 	v.get("/get?key=k").want(http.StatusOK, "before").wantCookie()
 	if v.token == old.token {
