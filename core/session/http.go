@@ -10,6 +10,10 @@ import (
 //
 //	http.ListenAndServe(addr, sessions.Middleware(mux))
 //
+// Against requests that another site makes a browser send (CSRF), net/http has what is needed, and the adapters use it too:
+//
+//	sessions.Middleware(http.NewCrossOriginProtection().Handler(mux))
+//
 // The session is committed when the response starts: at the first WriteHeader, Write, ReadFrom, Flush or Hijack, or
 // when the handler returns. Informational responses such as 103 Early Hints pass without. If the commit fails, the
 // response becomes Options.ErrorResponse and what the handler writes is dropped. If the handler panics, nothing is stored.
