@@ -12,6 +12,8 @@ import (
 type carrier struct {
 	cookie Cookie
 	header string // canonical; empty for a cookie
+	// clear is the Clear-Site-Data of a logout; clearNew is that of one that is followed by a new session.
+	clear, clearNew string
 }
 
 // maxTokens bounds how many tokens of one request are tried. Several cookies of one name reach a server when a host above
@@ -19,7 +21,25 @@ type carrier struct {
 const maxTokens = 4
 
 func newCarrier(o *Options) carrier {
-	return carrier{cookie: o.Cookie, header: textproto.CanonicalMIMEHeaderKey(o.Header)}
+	return carrier{
+		cookie: o.Cookie, header: textproto.CanonicalMIMEHeaderKey(o.Header),
+		clear: clearSiteData(o.ClearSiteData, false), clearNew: clearSiteData(o.ClearSiteData, true),
+	}
+}
+
+// clearSiteData is the header, without what would take the cookie of a new session along.
+func clearSiteData(types []string, keepCookies bool) string {
+	var quoted []string
+	for _, name := range types {
+		switch {
+		case keepCookies && name == "cookies":
+		case keepCookies && name == "*":
+			quoted = append(quoted, `"cache"`, `"storage"`)
+		default:
+			quoted = append(quoted, `"`+name+`"`)
+		}
+	}
+	return strings.Join(quoted, ", ")
 }
 
 // ids returns the sessions that a request names, without repetition, and how many tokens had a wrong syntax.
@@ -73,6 +93,15 @@ func (c *carrier) answer(out ResponseHeader, result outcome) {
 			out.Set("Cache-Control", "no-store")
 		}
 		return
+	}
+	if result.deleted {
+		clear := c.clear
+		if result.token != "" {
+			clear = c.clearNew
+		}
+		if clear != "" && out.Get("Clear-Site-Data") == "" {
+			out.Set("Clear-Site-Data", clear)
+		}
 	}
 	out.Set("Cache-Control", "no-store")
 	for _, name := range [...]string{"Cdn-Cache-Control", "Surrogate-Control", "Cloudflare-Cdn-Cache-Control"} {

@@ -82,7 +82,8 @@ func (k Key[T]) Delete(s *Session) error {
 	return s.set("delete", k.name, nil, false)
 }
 
-// Pop returns the value and whether there was one, and removes it: a flash message, shown once. If another request sets
+// Pop returns the value and whether there was one, and removes it: a flash message, shown once (and kept for another page
+// by Get instead). If another request sets
 // a new value meanwhile, that one stays. Where the session cannot be changed the value is returned all the same and
 // the error is kept for the commit, as with Set.
 func (k Key[T]) Pop(s *Session) (T, bool) {

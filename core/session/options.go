@@ -20,6 +20,11 @@ type Options struct {
 	// clients that are not browsers. A response holds it when the token is new, and empty when the session ended.
 	Header string
 
+	// ClearSiteData is what a browser shall forget at a logout, when the response of Session.Destroy comes (the header
+	// Clear-Site-Data, ASVS 14.3.1): "cache", "cookies", "storage", or "*" for all. If a new session begins with the same
+	// response, cookies stay. Default: nothing but the session's cookie.
+	ClearSiteData []string
+
 	// IdleTimeout ends a session that was not used for so long. Default 1 hour, or AbsoluteTimeout if that is shorter;
 	// negative: only AbsoluteTimeout counts.
 	// Because keeping alive is throttled (TouchInterval), it may end that much earlier.
@@ -214,6 +219,11 @@ func (o *Options) checkSizes() error {
 }
 
 func (o *Options) checkCarrier() error {
+	for _, name := range o.ClearSiteData {
+		if name != "*" && (name == "" || strings.ContainsFunc(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })) {
+			return errors.New(`ClearSiteData: the types are words without quotes, such as "cache", or "*"`)
+		}
+	}
 	switch {
 	case o.Header == "":
 		return o.Cookie.check()

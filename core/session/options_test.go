@@ -40,6 +40,8 @@ func TestOptionsThatContradict(t *testing.T) {
 		{"Binding.IPv6Bits", options{Binding: session.Binding{IPv6Bits: -1}}},
 		{"Binding.Decide", options{Binding: session.Binding{Decide: func(context.Context, session.Mismatch) session.BindRule { return 0 }}}},
 		{"Binding.TrustedProxies", options{Binding: session.Binding{TrustedProxies: make([]netip.Prefix, 1)}}},
+		{"ClearSiteData", options{ClearSiteData: []string{`"cache"`}}},
+		{"ClearSiteData", options{ClearSiteData: []string{""}}},
 		{"RenewInterval", options{RenewInterval: -1}},
 		{"RenewInterval", options{RenewInterval: time.Second - 1}},
 		{"RenewGrace", options{RenewGrace: time.Second}},
