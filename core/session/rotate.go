@@ -78,6 +78,7 @@ func (s *Session) lockNow(ctx context.Context) bool {
 	free = true // it is ours, until the commit has ended
 	h.start(time.Time{})
 	s.hold = h
+	s.observe(Event{Kind: EventLocked, id: h.id})
 	if lock.Record.isAlias() { // somebody was faster
 		s.released()
 		m.later(h.release)
