@@ -95,12 +95,12 @@ func (c *carrier) answer(out ResponseHeader, result outcome) {
 		return
 	}
 	if result.deleted {
-		clear := c.clear
+		data := c.clear
 		if result.token != "" {
-			clear = c.clearNew
+			data = c.clearNew
 		}
-		if clear != "" && out.Get("Clear-Site-Data") == "" {
-			out.Set("Clear-Site-Data", clear)
+		if data != "" && out.Get("Clear-Site-Data") == "" {
+			out.Set("Clear-Site-Data", data)
 		}
 	}
 	out.Set("Cache-Control", "no-store")
