@@ -16,7 +16,7 @@ import (
 )
 
 // harness is a variable so that the tests of real servers can put their store into it.
-var harness = sessiontest.AdapterHarness{Serve: serve, Writers: 2, EarlyHints: true, Upgrade: true, Gzip: true}
+var harness = sessiontest.AdapterHarness{Serve: serve, Writers: 2, EarlyHints: true, Upgrade: true, Gzip: true, Protect: true}
 
 func TestAdapter(t *testing.T) {
 	sessiontest.RunAdapter(t, harness)
@@ -30,6 +30,8 @@ func serve(l net.Listener, app sessiontest.App) (func(context.Context) error, er
 		switch {
 		case layer.Sessions != nil:
 			e.Use(sessionecho.Middleware(layer.Sessions))
+		case layer.Protect:
+			e.Use(sessionecho.Protect(nil))
 		case layer.Recover:
 			e.Use(middleware.Recover())
 		case layer.Gzip:

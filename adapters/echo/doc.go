@@ -10,6 +10,8 @@
 //		…
 //	})
 //
+// Protect keeps other sites from sending requests in the name of a visitor.
+//
 // # Errors
 //
 // Get returns the errors of session.Get inside an *echo.HTTPError with the status of session.StatusCode, so that a

@@ -17,7 +17,7 @@ import (
 )
 
 // harness is a variable so that the tests of real servers can put their store into it.
-var harness = sessiontest.AdapterHarness{Serve: serve, Upgrade: true, Gzip: true}
+var harness = sessiontest.AdapterHarness{Serve: serve, Upgrade: true, Gzip: true, Protect: true}
 
 func TestAdapter(t *testing.T) {
 	sessiontest.RunAdapter(t, harness)
@@ -30,6 +30,8 @@ func serve(l net.Listener, app sessiontest.App) (func(context.Context) error, er
 		switch {
 		case layer.Sessions != nil:
 			f.Use(sessionfiber.Middleware(layer.Sessions))
+		case layer.Protect:
+			f.Use(sessionfiber.Protect(nil))
 		case layer.Recover:
 			f.Use(recover.New())
 		case layer.Gzip:

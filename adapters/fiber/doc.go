@@ -10,6 +10,8 @@
 //		…
 //	})
 //
+// Protect keeps other sites from sending requests in the name of a visitor.
+//
 // # Errors
 //
 // Get returns the errors of session.Get together with a *fiber.Error that has the status of session.StatusCode, so that a

@@ -85,6 +85,8 @@ func (h requestHeader) RequestLine() (method, path string) {
 	return strings.Clone(h.c.Method()), strings.Clone(h.c.Path())
 }
 
+func (h requestHeader) RemoteAddr() string { return h.c.Context().RemoteAddr().String() }
+
 type responseHeader struct{ *fasthttp.ResponseHeader }
 
 func (h responseHeader) Get(name string) string { return string(h.Peek(name)) }

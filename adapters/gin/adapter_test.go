@@ -15,7 +15,7 @@ import (
 )
 
 // harness is a variable so that the tests of real servers can put their store into it.
-var harness = sessiontest.AdapterHarness{Serve: serve, Writers: 1, EarlyHints: true, Upgrade: true}
+var harness = sessiontest.AdapterHarness{Serve: serve, Writers: 1, EarlyHints: true, Upgrade: true, Protect: true}
 
 func TestAdapter(t *testing.T) {
 	sessiontest.RunAdapter(t, harness)
@@ -29,6 +29,8 @@ func serve(l net.Listener, app sessiontest.App) (func(context.Context) error, er
 		switch {
 		case layer.Sessions != nil:
 			engine.Use(sessiongin.Middleware(layer.Sessions))
+		case layer.Protect:
+			engine.Use(sessiongin.Protect(nil))
 		case layer.Recover:
 			engine.Use(gin.RecoveryWithWriter(io.Discard))
 		default:

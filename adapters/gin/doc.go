@@ -11,6 +11,8 @@
 //		…
 //	})
 //
+// Protect keeps other sites from sending requests in the name of a visitor.
+//
 // # Errors
 //
 // Get returns the errors of session.Get. When a commit fails, the response of the handler is replaced by

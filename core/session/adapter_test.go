@@ -13,7 +13,7 @@ import (
 )
 
 // harness is a variable so that the tests of real servers can put their store into it.
-var harness = sessiontest.AdapterHarness{Serve: serve, Writers: 1, EarlyHints: true, Upgrade: true, Gzip: true}
+var harness = sessiontest.AdapterHarness{Serve: serve, Writers: 1, EarlyHints: true, Upgrade: true, Gzip: true, Protect: true}
 
 func TestAdapter(t *testing.T) {
 	sessiontest.RunAdapter(t, harness)
@@ -38,6 +38,8 @@ func wrap(layer sessiontest.Layer, next http.Handler) http.Handler {
 	switch {
 	case layer.Sessions != nil:
 		return layer.Sessions.Middleware(next)
+	case layer.Protect:
+		return http.NewCrossOriginProtection().Handler(next)
 	case layer.Gzip:
 		return compressed(next)
 	}

@@ -59,6 +59,10 @@ func (s *Session) conclude() (outcome, error) {
 
 // save takes the shortest path that stores the changes.
 func (s *Session) save(ctx context.Context, out *outcome) error {
+	if s.passing {
+		return nil
+	}
+	s.annotate()
 	switch {
 	case s.id.IsZero():
 		payload, changed := s.changes.splice(nil)
@@ -67,7 +71,13 @@ func (s *Session) save(ctx context.Context, out *outcome) error {
 		}
 		return s.create(ctx, payload, out)
 	case s.renew:
-		return s.move(ctx, out)
+		return s.move(ctx, out, s.m.tombstone)
+	case s.due():
+		if done, err := s.rotate(ctx, out); done {
+			return err
+		}
+	}
+	switch {
 	case len(s.changes) == 0:
 		return s.touch(ctx)
 	default:
@@ -78,9 +88,6 @@ func (s *Session) save(ctx context.Context, out *outcome) error {
 // create stores a new session.
 func (s *Session) create(ctx context.Context, payload []byte, out *outcome) error {
 	rec := Record{Created: now(), Payload: payload}
-	if life := s.m.o.AbsoluteTimeout; life > 0 {
-		rec.Expires = rec.Created.Add(life)
-	}
 	if err := s.m.fits(payload); err != nil {
 		return err
 	}
@@ -116,19 +123,6 @@ func (m *Manager) secret(token string) *secret {
 	return &s
 }
 
-// stamp makes rec the next version of itself, seen now.
-func (m *Manager) stamp(rec *Record) {
-	rec.Seen = now()
-	rec.TTL = m.o.IdleTimeout
-	if rec.Expires.IsZero() && m.o.AbsoluteTimeout > 0 { // stored before there was a limit
-		rec.Expires = rec.Created.Add(m.o.AbsoluteTimeout)
-	}
-	if rec.TTL < 0 {
-		rec.TTL = rec.Expires.Sub(rec.Seen)
-	}
-	rec.Version = m.versions.next(rec.Seen, rec.Version)
-}
-
 // fits is ErrTooLarge when the record of payload would exceed Options.MaxBytes.
 func (m *Manager) fits(payload []byte) error {
 	if size := len(payload) + m.envelope.overhead() + RecordOverhead; size > m.o.MaxBytes {
@@ -149,7 +143,7 @@ func (m *Manager) life(rec *Record) time.Duration {
 func (s *Session) touch(ctx context.Context) error {
 	rec := s.rec
 	rec.Seen = now()
-	if s.m.o.IdleTimeout < 0 || rec.Seen.Sub(s.rec.Seen) < s.m.o.TouchInterval {
+	if interval := s.m.touchInterval(&s.rec); interval < 0 || rec.Seen.Sub(s.rec.Seen) < interval {
 		return nil
 	}
 	err := s.m.touch(ctx, s.id, s.named.secret(s.id), rec, s.old)

@@ -15,6 +15,8 @@ type carrier struct {
 	header string // canonical; empty for a cookie
 	mac    TokenMAC
 	keep   bool // secrets are needed to read sessions
+	// clear is the Clear-Site-Data of a logout; clearNew is that of one that is followed by a new session.
+	clear, clearNew string
 }
 
 // maxTokens bounds how many tokens of one request are tried. Several cookies of one name reach a server when a host above
@@ -25,7 +27,23 @@ func newCarrier(o *Options) carrier {
 	return carrier{
 		cookie: o.Cookie, header: textproto.CanonicalMIMEHeaderKey(o.Header),
 		mac: o.TokenMAC, keep: len(o.Encryption.Keys) > 0,
+		clear: clearSiteData(o.ClearSiteData, false), clearNew: clearSiteData(o.ClearSiteData, true),
 	}
+}
+
+// clearSiteData is the header, without what would take the cookie of a new session along.
+func clearSiteData(types []string, keepCookies bool) string {
+	var quoted []string
+	for _, name := range types {
+		switch {
+		case keepCookies && name == "cookies":
+		case keepCookies && name == "*":
+			quoted = append(quoted, `"cache"`, `"storage"`)
+		default:
+			quoted = append(quoted, `"`+name+`"`)
+		}
+	}
+	return strings.Join(quoted, ", ")
 }
 
 // named is what a request names.
@@ -109,6 +127,15 @@ func (c *carrier) answer(out ResponseHeader, result outcome) {
 			out.Set("Cache-Control", "no-store")
 		}
 		return
+	}
+	if result.deleted {
+		data := c.clear
+		if result.token != "" {
+			data = c.clearNew
+		}
+		if data != "" && out.Get("Clear-Site-Data") == "" {
+			out.Set("Clear-Site-Data", data)
+		}
 	}
 	out.Set("Cache-Control", "no-store")
 	for _, name := range [...]string{"Cdn-Cache-Control", "Surrogate-Control", "Cloudflare-Cdn-Cache-Control"} {

@@ -28,7 +28,7 @@ type Encryption struct {
 	// Token makes the key of a session depend on its visitor's token too, of which the store has only a hash. Then neither the
 	// store nor Keys nor both are enough to read a session: only its visitor's requests can. A store that merges (package
 	// fallback) cannot do so with such sessions: of two that have grown apart the later one stays, and the other is a dead
-	// letter. And because it has to give that one a new version, the version is not bound.
+	// letter. And because it has to give that one a new version, the version is not bound. It excludes RenewInterval.
 	Token bool
 	// PlainUntil is until when sessions are read that are not encrypted, for a site that has some. What is read is
 	// encrypted when it is next written or kept alive. Zero: never, since whoever can write to the store would not need the

@@ -98,6 +98,7 @@ func errTooMany(waiters, limit int) error {
 //   - 503 Service Unavailable when the store gave no answer, the session is locked, or somebody else was always faster:
 //     trying again may help;
 //   - 409 Conflict when the session ended while the request was running;
+//   - 403 Forbidden when robots get no session, and the visitor is one;
 //   - 500 Internal Server Error when the program itself is wrong: too large, cannot be encoded, used at the wrong time.
 //
 // It is 200 for nil.
@@ -110,6 +111,8 @@ func StatusCode(err error) int {
 		return http.StatusServiceUnavailable
 	case errors.Is(err, ErrNotFound):
 		return http.StatusConflict
+	case errors.Is(err, ErrBot):
+		return http.StatusForbidden
 	default:
 		return http.StatusInternalServerError
 	}

@@ -124,6 +124,9 @@ func (x *Exchange) Get(mode ...Mode) (*Session, error) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if wanted.kind() == Exclusive && x.s != nil && x.s.unlocked() {
+		wanted = Optimistic
+	}
 	switch {
 	case x.err != nil:
 		return nil, x.err
@@ -164,7 +167,19 @@ func (x *Exchange) load(mode Mode) {
 			s.drop() // the Observer panicked: nobody else knows of this lock
 		}
 	}()
+	if x.m.o.Bots.Classifier != nil {
+		var done bool
+		if mode, done, x.err = x.admit(s, mode); done {
+			if x.err = wrap("get", x.err); x.err == nil {
+				x.s = s
+			}
+			return
+		}
+	}
 	if x.err = x.find(s, mode); x.err == nil {
+		if x.m.o.Bots.Classifier != nil {
+			x.judge(s)
+		}
 		x.s = s
 	}
 }
@@ -220,6 +235,9 @@ func (x *Exchange) Abort() {
 // find finds the session of a request's tokens. It tries each that is well-formed until the store knows one.
 func (x *Exchange) find(s *Session, mode Mode) error {
 	s.named = s.m.carrier.named(x.in)
+	if x.m.o.Binding.on() {
+		s.origin = x.m.o.Binding.of(x.in).note()
+	}
 	for range s.named.malformed {
 		s.observe(Event{Kind: EventMalformed})
 	}
@@ -227,7 +245,7 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 		s.observe(Event{Kind: EventForged})
 	}
 	for _, id := range s.named.ids {
-		rec, err := x.fetch(s, id, mode)
+		id, rec, err := x.fetch(s, id, mode)
 		if err == nil && rec.Successor.IsZero() {
 			if !time.Now().Before(rec.Deadline()) {
 				s.observe(Event{Kind: EventExpired, id: id})
@@ -236,6 +254,10 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 			}
 			if !s.copied {
 				s.old, err = s.m.envelope.open(id, s.named.secret(id), &rec)
+			}
+			if err == nil && x.m.o.Binding.on() && !x.bound(s, id, rec) {
+				s.drop()
+				continue
 			}
 			if err == nil {
 				s.observe(Event{Kind: EventLoaded, id: id})
@@ -265,24 +287,24 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 	return nil
 }
 
-// fetch reads a session, and locks it if it is to be exclusive.
-func (x *Exchange) fetch(s *Session, id ID, mode Mode) (rec Record, err error) {
+// fetch reads a session, and locks it if it is to be exclusive. What it returns may have another id, if that is an alias.
+func (x *Exchange) fetch(s *Session, id ID, mode Mode) (_ ID, rec Record, err error) {
 	if mode.kind() == ReadOnly {
 		if rec, old, ok := s.m.readReplica(&s.reading, id, s.named.secret(id)); ok {
 			s.old, s.copied = old, true // and opened
-			return rec, nil
+			return id, rec, nil
 		}
 		s.copied = false
 	}
 	if mode.kind() != Exclusive {
-		return s.m.read(&s.reading, id)
+		return s.m.readThrough(&s.reading, id)
 	}
 	limits := s.m.o.Lock.limits(mode)
-	rec, s.hold, err = s.seize(id, x.holder(), limits)
+	id, rec, s.hold, err = s.seizeThrough(id, x.holder(), limits)
 	if limits.orReadOnly && errors.Is(err, errWaited) {
 		s.mode, s.waited = ReadOnly, true
 		s.reading.start(s.ctx, s.m.o.ReadTimeout, false)
-		return s.m.read(&s.reading, id)
+		return s.m.readThrough(&s.reading, id)
 	}
-	return rec, err
+	return id, rec, err
 }

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -44,6 +45,8 @@ type visitor struct {
 	mu sync.Mutex
 	// cookie is name=value, empty for a newcomer.
 	cookie string
+	header http.Header // of each request, besides
+	addr   string      // the peer that the server sees
 }
 
 func newVisitor(t testing.TB, m *session.Manager) *visitor { return &visitor{t: t, m: m} }
@@ -52,7 +55,7 @@ func newVisitor(t testing.TB, m *session.Manager) *visitor { return &visitor{t: 
 func (v *visitor) on(m *session.Manager) *visitor {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return &visitor{t: v.t, m: m, cookie: v.cookie}
+	return &visitor{t: v.t, m: m, cookie: v.cookie, header: v.header, addr: v.addr}
 }
 
 // do sends a request, whose handler gets the session with the given mode.
@@ -70,6 +73,10 @@ func (v *visitor) do(use func(*session.Session), mode ...session.Mode) *http.Res
 
 func (v *visitor) serve(ctx context.Context, h http.HandlerFunc) *http.Response {
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+	maps.Copy(r.Header, v.header)
+	if v.addr != "" {
+		r.RemoteAddr = v.addr
+	}
 	v.mu.Lock()
 	if v.cookie != "" {
 		r.Header.Set("Cookie", v.cookie)

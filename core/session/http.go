@@ -10,6 +10,10 @@ import (
 //
 //	http.ListenAndServe(addr, sessions.Middleware(mux))
 //
+// Against requests that another site makes a browser send (CSRF), net/http has what is needed, and the adapters use it too:
+//
+//	sessions.Middleware(http.NewCrossOriginProtection().Handler(mux))
+//
 // The session is committed when the response starts: at the first WriteHeader, Write, ReadFrom, Flush or Hijack, or
 // when the handler returns. Informational responses such as 103 Early Hints pass without. If the commit fails, the
 // response becomes Options.ErrorResponse and what the handler writes is dropped. If the handler panics, nothing is stored.
@@ -36,10 +40,12 @@ func (m *Manager) Wrap(w http.ResponseWriter, r *http.Request) (*ResponseWriter,
 	return rw, r.WithContext(rw.x.Context())
 }
 
-// httpRequest is a RequestHeader and a RequestLine.
+// httpRequest is a RequestHeader, a RequestLine and a RequestPeer.
 type httpRequest struct{ r *http.Request }
 
 func (h httpRequest) Values(name string) []string { return h.r.Header.Values(name) }
+
+func (h httpRequest) RemoteAddr() string { return h.r.RemoteAddr }
 
 func (h httpRequest) RequestLine() (method, path string) { return h.r.Method, h.r.URL.Path }
 
@@ -55,6 +61,8 @@ func plainResponse(err error) Response {
 		why = "the session was changed by another request, please try again"
 	case errors.Is(err, ErrLocked), errors.Is(err, ErrLockLost):
 		why = "the session is in use by another request, please try again"
+	case errors.Is(err, ErrBot):
+		why = "this page is for people"
 	case status == http.StatusInternalServerError:
 		why = "the session cannot be used"
 	}

@@ -18,7 +18,7 @@ import (
 // set safely.
 type Key[T any] struct{ name string }
 
-// NewKey returns the Key of a name, which is 1 to 255 bytes long; Set refuses others. Two Keys of one name share one
+// NewKey returns the Key of a name, which is 1 to 255 bytes long and does not begin with a zero byte; Set refuses others. Two Keys of one name share one
 // value, so they should have one type.
 func NewKey[T any](name string) Key[T] { return Key[T]{name} }
 
@@ -75,9 +75,15 @@ func (k Key[T]) Update(s *Session, fn func(T) T) error {
 }
 
 // Delete removes the value; a value that is not there is no error. Errors are those of Set.
-func (k Key[T]) Delete(s *Session) error { return s.set("delete", k.name, nil, false) }
+func (k Key[T]) Delete(s *Session) error {
+	if isNote(k.name) {
+		return s.fail("delete", checkName(k.name))
+	}
+	return s.set("delete", k.name, nil, false)
+}
 
-// Pop returns the value and whether there was one, and removes it: a flash message, shown once. If another request sets
+// Pop returns the value and whether there was one, and removes it: a flash message, shown once (and kept for another page
+// by Get instead). If another request sets
 // a new value meanwhile, that one stays. Where the session cannot be changed the value is returned all the same and
 // the error is kept for the commit, as with Set.
 func (k Key[T]) Pop(s *Session) (T, bool) {
@@ -95,9 +101,17 @@ func (k Key[T]) Pop(s *Session) (T, bool) {
 	return k.decode(s, data)
 }
 
+// checkName keeps Keys away from what the package itself keeps in a session.
+func checkName(name string) error {
+	if name == "" || len(name) > 255 || isNote(name) {
+		return errors.New("the name of a key must have 1 to 255 bytes and not begin with a zero byte")
+	}
+	return nil
+}
+
 func (k Key[T]) encode(s *Session, v T) ([]byte, error) {
-	if k.name == "" || len(k.name) > 255 {
-		return nil, errors.New("the name of a key must have 1 to 255 bytes")
+	if err := checkName(k.name); err != nil {
+		return nil, err
 	}
 	data, err := s.m.codec.Marshal(v)
 	if err != nil {

@@ -124,7 +124,7 @@ func (s *Session) upgrade(mode Mode, me Holder) error {
 		s.setMode(Exclusive)
 		return nil
 	}
-	rec, h, err := s.seize(id, me, limits)
+	live, rec, h, err := s.seizeThrough(id, me, limits)
 	if limits.orReadOnly && !pending && errors.Is(err, errWaited) {
 		s.lock()
 		defer s.mu.Unlock()
@@ -137,7 +137,7 @@ func (s *Session) upgrade(mode Mode, me Holder) error {
 	s.lock()
 	defer s.mu.Unlock()
 	s.hold = h
-	err = s.adopt(rec)
+	err = s.adopt(s.id, rec)
 	if s.sealed || s.id != id { // the commit did not wait, or another goroutine of the request has ended the session
 		err = ErrCommitted
 	}
@@ -145,7 +145,7 @@ func (s *Session) upgrade(mode Mode, me Holder) error {
 		s.drop()
 		return err
 	}
-	s.mode = Exclusive
+	s.id, s.mode = live, Exclusive
 	return nil
 }
 
@@ -159,7 +159,7 @@ func (s *Session) refresh() error {
 	}
 	s.reading.start(s.ctx, s.m.o.ReadTimeout, false)
 	defer s.reading.release()
-	rec, err := s.m.read(&s.reading, id)
+	live, rec, err := s.m.readThrough(&s.reading, id)
 	if err != nil {
 		return err
 	}
@@ -168,19 +168,19 @@ func (s *Session) refresh() error {
 	if s.sealed || s.id != id {
 		return ErrCommitted
 	}
-	if err := s.adopt(rec); err != nil {
+	if err := s.adopt(live, rec); err != nil {
 		return err
 	}
-	s.copied = false
+	s.id, s.copied = live, false
 	return nil
 }
 
 // adopt lays the changes over rec, which may be newer than what they were made for.
-func (s *Session) adopt(rec Record) error {
+func (s *Session) adopt(id ID, rec Record) error {
 	if !rec.Successor.IsZero() || !time.Now().Before(rec.Deadline()) {
 		return ErrNotFound
 	}
-	old, err := s.m.envelope.open(s.id, s.named.secret(s.id), &rec)
+	old, err := s.m.envelope.open(id, s.named.secret(id), &rec)
 	if err != nil {
 		return err
 	}

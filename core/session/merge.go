@@ -162,11 +162,32 @@ func (m *Manager) yield(ctx context.Context, entries []*entry, refusal error, re
 	if err != nil {
 		return Record{}, err
 	}
+	if newest.isAlias() {
+		if newest, err = m.redirect(ctx, entries, newest); err != nil {
+			return Record{}, err
+		}
+	}
 	if !newest.Successor.IsZero() {
 		return Record{}, ErrNotFound // renewed: the old id is dead
 	}
 	_, err = m.envelope.open(first.id, first.named.secret(first.id), &newest)
 	return newest, err
+}
+
+// redirect makes the entries go on with what alias is an alias of: the session was renewed while their requests ran.
+func (m *Manager) redirect(ctx context.Context, entries []*entry, alias Record) (Record, error) {
+	first := entries[0].s
+	if first.hold != nil { // it is a lock of the old id: no renewal passes it by, so it was lost
+		return Record{}, ErrLockLost
+	}
+	id, rec, err := m.follow(ctx, first.id, alias)
+	if err != nil {
+		return Record{}, err
+	}
+	for _, e := range entries {
+		e.s.id = id
+	}
+	return rec, nil
 }
 
 func sameSlice(a, b []byte) bool {

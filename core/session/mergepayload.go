@@ -31,7 +31,7 @@ func MergePayload(base, winner, loser []byte) (merged []byte, lost bool, err err
 			}
 			continue
 		case theyChanged && !bytes.Equal(theirs, value), theyChanged && !there:
-			lost = true
+			lost = lost || !isNote(string(name))
 		}
 		merged = appendFrame(merged, string(name), value)
 	}
@@ -47,7 +47,7 @@ func MergePayload(base, winner, loser []byte) (merged []byte, lost bool, err err
 		case theyChanged && !was: // it is new
 			merged = appendFrame(merged, string(name), value)
 		case theyChanged: // and the winner has deleted it
-			lost = true
+			lost = lost || !isNote(string(name))
 		}
 	}
 	return merged, lost, nil

@@ -29,6 +29,8 @@ func TestMergePayload(t *testing.T) {
 		lost                      bool
 	}{
 		"nothing":                     {},
+		"notes are no loss":           {base: m{"\x00n": "1"}, winner: m{"\x00n": "2"}, loser: m{"\x00n": "3"}, want: m{"\x00n": "2"}},
+		"nor deleted ones":            {base: m{"\x00n": "1"}, winner: m{}, loser: m{"\x00n": "3"}, want: m{}},
 		"created twice":               {winner: m{"a": "1"}, loser: m{"b": "2"}, want: m{"a": "1", "b": "2"}},
 		"other keys":                  {base: m{"a": "1", "b": "1"}, winner: m{"a": "2", "b": "1"}, loser: m{"a": "1", "b": "2"}, want: m{"a": "2", "b": "2"}},
 		"the same key":                {base: m{"a": "1"}, winner: m{"a": "2"}, loser: m{"a": "3"}, want: m{"a": "2"}, lost: true},

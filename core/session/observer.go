@@ -43,12 +43,15 @@ const (
 	EventLockBroken                       // a lock was taken over whose lease had ended: Holder is who had it
 	EventLockLost                         // another request has taken the lock, or may have: Op and Err
 	EventForged                           // a token with a wrong or missing code was refused before any store call; see TokenMAC
+	EventBot                              // the visitor was found to be a robot
+	EventMoved                            // a session is used from elsewhere: Op is "address", "user agent", or both with "and"
 )
 
 var eventNames = [...]string{
 	"", "loaded", "unknown", "malformed", "expired", "created", "saved", "touched", "conflict", "merged", "overwritten",
 	"refused", "renewed", "destroyed", "undecodable", "misused", "failed",
-	"locked", "unlocked", "lock-refused", "lock-broken", "lock-lost", "forged",
+	"locked", "unlocked", "lock-refused", "lock-broken", "lock-lost",
+	"forged", "bot", "moved",
 }
 
 // String returns the kind in one word, fit for a metric's label.
@@ -146,7 +149,7 @@ func levelOf(k EventKind) slog.Level {
 	switch k {
 	case EventFailed, EventLockLost:
 		return slog.LevelError
-	case EventOverwritten, EventRefused, EventUndecodable, EventMisused, EventLockRefused, EventLockBroken:
+	case EventOverwritten, EventRefused, EventUndecodable, EventMisused, EventLockRefused, EventLockBroken, EventMoved:
 		return slog.LevelWarn
 	case EventCreated, EventRenewed, EventDestroyed, EventExpired:
 		return slog.LevelInfo

@@ -22,14 +22,14 @@ import (
 func TestEventKindsHaveNames(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for k := session.EventLoaded; k <= session.EventForged; k++ {
+	for k := session.EventLoaded; k <= session.EventMoved; k++ {
 		name := k.String()
 		if !regexp.MustCompile(`^[a-z]+(-[a-z]+)?$`).MatchString(name) || seen[name] || fmt.Sprint(k) != name {
 			t.Errorf("kind %d is called %q", uint8(k), name)
 		}
 		seen[name] = true
 	}
-	for _, k := range []session.EventKind{0, session.EventForged + 1, 255} {
+	for _, k := range []session.EventKind{0, session.EventMoved + 1, 255} {
 		if k.String() != "" {
 			t.Errorf("kind %d is called %q", uint8(k), k)
 		}

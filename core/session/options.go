@@ -20,6 +20,11 @@ type Options struct {
 	// clients that are not browsers. A response holds it when the token is new, and empty when the session ended.
 	Header string
 
+	// ClearSiteData is what a browser shall forget at a logout, when the response of Session.Destroy comes (the header
+	// Clear-Site-Data, ASVS 14.3.1): "cache", "cookies", "storage", or "*" for all. If a new session begins with the same
+	// response, cookies stay. Default: nothing but the session's cookie.
+	ClearSiteData []string
+
 	// IdleTimeout ends a session that was not used for so long. Default 1 hour, or AbsoluteTimeout if that is shorter;
 	// negative: only AbsoluteTimeout counts.
 	// Because keeping alive is throttled (TouchInterval), it may end that much earlier.
@@ -28,8 +33,26 @@ type Options struct {
 	// only IdleTimeout counts. One of the two must be limited.
 	AbsoluteTimeout time.Duration
 	// TouchInterval is how often at most a session that is only read is kept alive. Default: the greater of one minute
-	// and a twentieth of IdleTimeout, but at most a quarter of it.
+	// and a twentieth of IdleTimeout, but at most a quarter of it. Negative: reading does not keep a session alive, only
+	// changing it does.
 	TouchInterval time.Duration
+	// FirstTimeout ends a session sooner that was written only once, and after twice that time one that was written twice:
+	// most visitors never come back. From the third write on IdleTimeout counts. Default: no such limit.
+	FirstTimeout time.Duration
+	// MinTimeout and MaxTimeout bound the idle timeout that follows from FirstTimeout and from Session.SetLimits, and
+	// MaxTimeout bounds Limits.Absolute too. Default: no bounds. What an application sets to zero is never bounded to
+	// MinTimeout: zero means the default.
+	MinTimeout, MaxTimeout time.Duration
+
+	// RenewInterval is how often a session in use gets a new id by itself, so that a stolen one is worth something for a
+	// limited time (OWASP Session Management Cheat Sheet, "Renewal Timeout"). It happens at the commit of a request that is
+	// not ReadOnly, unless somebody has the session with Exclusive, and costs three round trips more. At least a second;
+	// default: only Session.Renew gives new ids.
+	RenewInterval time.Duration
+	// RenewGrace is for how long the old id goes on to name the session after such a renewal, for requests that are under
+	// way. A visitor whose browser does not get the response with the new cookie is logged out after it. Default 10 s; it
+	// must be below RenewInterval. After Session.Renew there is no grace.
+	RenewGrace time.Duration
 
 	// ReadTimeout bounds the first read of a session in a request, repeats included. Default 400 ms.
 	ReadTimeout time.Duration
@@ -50,6 +73,10 @@ type Options struct {
 	// session, the Observer hears of it, and what is stored stays until it expires.
 	RejectCorrupt bool
 
+	// Bots is how robots are treated. Default: like everybody.
+	Bots BotOptions
+	// Binding notices that a session is used from elsewhere. Default: it does not look.
+	Binding Binding
 	// Lock are the limits of sessions that are asked for with Exclusive.
 	Lock LockOptions
 
@@ -87,6 +114,7 @@ type Response struct {
 const (
 	defaultIdle     = time.Hour
 	defaultAbsolute = 24 * time.Hour
+	defaultGrace    = 10 * time.Second
 	defaultMaxBytes = 1 << 20
 	leastMaxBytes   = 2 * RecordOverhead
 )
@@ -97,17 +125,22 @@ func (o Options) withDefaults() (Options, error) {
 	if setDefault(&o.IdleTimeout, defaultIdle); o.AbsoluteTimeout > 0 && o.IdleTimeout == defaultIdle {
 		o.IdleTimeout = min(defaultIdle, o.AbsoluteTimeout)
 	}
+	if o.RenewInterval > 0 && o.RenewGrace == 0 {
+		o.RenewGrace = min(defaultGrace, o.RenewInterval/2)
+	}
 	setDefault(&o.ReadTimeout, 400*time.Millisecond)
 	setDefault(&o.CommitTimeout, 600*time.Millisecond)
 	setDefault(&o.DestroyTimeout, time.Second)
 	setDefault(&o.GCInterval, time.Minute)
 	if o.TouchInterval == 0 && o.IdleTimeout > 0 {
-		o.TouchInterval = min(max(time.Minute, o.IdleTimeout/20), o.IdleTimeout/4)
+		o.TouchInterval = touchInterval(o.IdleTimeout)
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = defaultMaxBytes
 	}
 	o.Lock = o.Lock.withDefaults()
+	o.Bots = o.Bots.withDefaults()
+	o.Binding = o.Binding.withDefaults()
 	if o.Observer == nil {
 		o.Observer = new(warner)
 	}
@@ -120,7 +153,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Header == "" {
 		o.Cookie = o.Cookie.withDefaults()
 	}
-	return o, errors.Join(o.checkTimes(), o.checkSizes(), o.checkCarrier(), o.Lock.check(),
+	return o, errors.Join(o.checkTimes(), o.checkSizes(), o.checkCarrier(), o.Lock.check(), o.Bots.check(), o.Binding.check(),
 		o.Encryption.check(), o.Compression.check(), o.TokenMAC.check())
 }
 
@@ -133,9 +166,10 @@ func (o *Options) checkTimes() error {
 	case idle > 0 && absolute > 0 && idle > absolute:
 		errs = append(errs, fmt.Errorf("IdleTimeout: %v can never pass before AbsoluteTimeout, %v; a negative one means no limit", idle, absolute))
 	}
-	if o.TouchInterval < 0 || idle > 0 && o.TouchInterval >= idle {
-		errs = append(errs, fmt.Errorf("TouchInterval: %v must be positive and below IdleTimeout, else sessions in use would end", o.TouchInterval))
+	if idle > 0 && o.TouchInterval >= idle {
+		errs = append(errs, fmt.Errorf("TouchInterval: %v must be below IdleTimeout, else sessions in use would end", o.TouchInterval))
 	}
+	errs = append(errs, o.checkBounds(), o.checkRenewal())
 	for _, d := range []struct {
 		field string
 		value time.Duration
@@ -154,6 +188,39 @@ func (o *Options) checkTimes() error {
 	return errors.Join(errs...)
 }
 
+func (o *Options) checkBounds() error {
+	idle, first, least, most := o.IdleTimeout, o.FirstTimeout, o.MinTimeout, o.MaxTimeout
+	switch {
+	case first < 0 || first > 0 && first < time.Millisecond:
+		return fmt.Errorf("FirstTimeout: %v must be at least 1 ms, or zero for none", first)
+	case first > 0 && idle > 0 && first >= idle:
+		return fmt.Errorf("FirstTimeout: %v must be below IdleTimeout, %v", first, idle)
+	case first > 0 && first < least:
+		return fmt.Errorf("FirstTimeout: %v is below MinTimeout, %v", first, least)
+	case least < 0 || idle > 0 && least > idle:
+		return fmt.Errorf("MinTimeout: %v must not be negative, nor above IdleTimeout", least)
+	case most < 0 || most > 0 && most < max(idle, least, time.Millisecond):
+		return fmt.Errorf("MaxTimeout: %v must not be below IdleTimeout or MinTimeout", most)
+	case most > 0 && idle < 0:
+		return errors.New("MaxTimeout: IdleTimeout is without limit, which is above it")
+	}
+	return nil
+}
+
+func (o *Options) checkRenewal() error {
+	switch every, grace := o.RenewInterval, o.RenewGrace; {
+	case every > 0 && o.Encryption.Token:
+		return errors.New("RenewInterval: with Encryption.Token, requests in flight could not read what was sealed for the new token; use one of the two")
+	case every != 0 && every < time.Second:
+		return fmt.Errorf("RenewInterval: %v must be at least 1 s, or zero for none", every)
+	case every == 0 && grace != 0:
+		return errors.New("RenewGrace: there is no RenewInterval, and Session.Renew has no grace")
+	case grace < 0 || grace > 0 && grace < time.Millisecond || grace > 0 && grace >= every:
+		return fmt.Errorf("RenewGrace: %v must be at least 1 ms and below RenewInterval, %v", grace, every)
+	}
+	return nil
+}
+
 func (o *Options) checkSizes() error {
 	if o.MaxBytes < leastMaxBytes {
 		return fmt.Errorf("MaxBytes: %d is too small: no session would fit below %d", o.MaxBytes, leastMaxBytes)
@@ -162,6 +229,11 @@ func (o *Options) checkSizes() error {
 }
 
 func (o *Options) checkCarrier() error {
+	for _, name := range o.ClearSiteData {
+		if name != "*" && (name == "" || strings.ContainsFunc(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })) {
+			return errors.New(`ClearSiteData: the types are words without quotes, such as "cache", or "*"`)
+		}
+	}
 	switch {
 	case o.Header == "" && len(o.TokenMAC.Keys) > 0 && len(o.Cookie.Name)+tokenCharsMAC > maxCookieBytes:
 		return errors.New("Cookie.Name: name and value together exceed 4096 bytes")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,8 +30,31 @@ func TestOptionsThatContradict(t *testing.T) {
 		{"AbsoluteTimeout", options{IdleTimeout: -1, AbsoluteTimeout: -1}},
 		{"IdleTimeout", options{IdleTimeout: time.Millisecond - 1}},
 		{"AbsoluteTimeout", options{AbsoluteTimeout: 1}},
-		{"TouchInterval", options{TouchInterval: -1}},
-		{"TouchInterval", options{TouchInterval: -1, IdleTimeout: -1}},
+		{"Bots.Classifier", options{Bots: session.BotOptions{Mode: session.BotsRefused}}},
+		{"Bots.Classifier", options{Bots: session.BotOptions{Unlocked: true}}},
+		{"Bots.Mode", options{Bots: session.BotOptions{Classifier: agents{}, Mode: 3}}},
+		{"Bots.Timeout", options{Bots: session.BotOptions{Classifier: agents{}, Timeout: -1}}},
+		{"Bots.FirstTimeout", options{Bots: session.BotOptions{Classifier: agents{}, FirstTimeout: 3 * time.Hour}}},
+		{"Binding:", options{Binding: session.Binding{Address: 9}}},
+		{"Binding.IPv4Bits", options{Binding: session.Binding{IPv4Bits: 33}}},
+		{"Binding.IPv6Bits", options{Binding: session.Binding{IPv6Bits: -1}}},
+		{"Binding.Decide", options{Binding: session.Binding{Decide: func(context.Context, session.Mismatch) session.BindRule { return 0 }}}},
+		{"Binding.TrustedProxies", options{Binding: session.Binding{TrustedProxies: make([]netip.Prefix, 1)}}},
+		{"ClearSiteData", options{ClearSiteData: []string{`"cache"`}}},
+		{"ClearSiteData", options{ClearSiteData: []string{""}}},
+		{"RenewInterval", options{RenewInterval: -1}},
+		{"RenewInterval", options{RenewInterval: time.Second - 1}},
+		{"RenewGrace", options{RenewGrace: time.Second}},
+		{"RenewGrace", options{RenewInterval: time.Minute, RenewGrace: -1}},
+		{"RenewGrace", options{RenewInterval: time.Minute, RenewGrace: time.Minute}},
+		{"FirstTimeout", options{FirstTimeout: -1}},
+		{"FirstTimeout", options{FirstTimeout: time.Hour}},
+		{"FirstTimeout", options{FirstTimeout: time.Second, MinTimeout: time.Minute}},
+		{"MinTimeout", options{MinTimeout: -1}},
+		{"MinTimeout", options{MinTimeout: 2 * time.Hour}},
+		{"MaxTimeout", options{MaxTimeout: -1}},
+		{"MaxTimeout", options{MaxTimeout: time.Minute}},
+		{"MaxTimeout", options{MaxTimeout: time.Hour, IdleTimeout: -1}},
 		{"TouchInterval", options{TouchInterval: time.Hour}},
 		{"TouchInterval", options{TouchInterval: time.Minute, IdleTimeout: time.Minute}},
 		{"ReadTimeout", options{ReadTimeout: -1}},
@@ -98,6 +122,8 @@ func TestOptionsThatFit(t *testing.T) {
 	for name, o := range map[string]session.Options{
 		"idle only":         {AbsoluteTimeout: -1},
 		"absolute only":     {IdleTimeout: -1},
+		"no sliding":        {TouchInterval: -1},
+		"bounds":            {FirstTimeout: 10 * time.Minute, MinTimeout: time.Minute, MaxTimeout: time.Hour},
 		"one millisecond":   {IdleTimeout: time.Millisecond, AbsoluteTimeout: time.Millisecond},
 		"for ever":          {IdleTimeout: math.MaxInt64, AbsoluteTimeout: math.MaxInt64},
 		"header":            {Header: "x-session"},

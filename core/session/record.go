@@ -20,8 +20,9 @@ type Record struct {
 	Expires time.Time
 	// TTL is how long the session lives after Seen.
 	TTL time.Duration
-	// Successor is set on a record that was renewed: the session lives on under that ID, and this record only
-	// refuses late writes for a short time. It has no payload.
+	// Successor is set on a record that was renewed: the session lives on under that ID, and this record, which has no
+	// payload, lasts for a short time. If Expires is zero it only refuses late writes. If not, the renewal was a periodic
+	// one (Options.RenewInterval), and requests with the old ID go on with the successor.
 	Successor ID
 	// Payload is the session's data.
 	Payload []byte

@@ -8,7 +8,9 @@ import (
 // move renews the session in two writes: the data goes to a new id, then the old record is exchanged for one that
 // names the successor. The exchange compares versions, so a change that another request stored under the old id in
 // between is not lost: it is merged, and the exchange is tried again. Only then does the visitor get the new token.
-func (s *Session) move(ctx context.Context, out *outcome) error {
+//
+// leave makes the record that takes the old one's place.
+func (s *Session) move(ctx context.Context, out *outcome, leave func(prev Version, successor ID) Record) error {
 	m, own := s.m, &entry{s: s, alone: true}
 	turn := m.gates.enter(ctx, own)
 	if turn == nil {
@@ -25,11 +27,16 @@ func (s *Session) move(ctx context.Context, out *outcome) error {
 		return err
 	}
 	for tries := 1; ; tries++ {
-		repeated, err := s.write(ctx, s.id, m.tombstone(base.Version, fresh), base.Version)
+		repeated, err := s.write(ctx, s.id, leave(base.Version, fresh), base.Version)
 		if err == nil {
 			break
 		}
-		if base, err = m.yield(ctx, []*entry{own}, err, repeated, tries); err == nil {
+		old := s.id
+		if base, err = m.yield(ctx, []*entry{own}, err, repeated, tries); s.id != old && !s.renew {
+			_ = m.remove(ctx, fresh) // nobody has its token
+			return errRenewed
+		}
+		if err == nil {
 			prev := rec.Version
 			rec.Payload = base.Payload
 			if own.lay(&rec); own.err == nil {
@@ -53,6 +60,10 @@ func (s *Session) move(ctx context.Context, out *outcome) error {
 	s.observe(Event{Kind: EventRenewed, id: fresh})
 	return nil
 }
+
+// errRenewed ends a periodic renewal that finds that another request was faster: a second one would leave the token of the
+// first, which may be what the visitor keeps, to end with its grace.
+var errRenewed = errors.New("renewed by another request")
 
 // moved reports whether the exchange was applied although its reply was lost.
 func (m *Manager) moved(ctx context.Context, old, fresh ID, err error) bool {

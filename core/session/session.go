@@ -39,6 +39,11 @@ type Session struct {
 	copied  bool  // from a replica, which may lag behind
 	old     bool  // what is stored should be sealed anew
 	renew   bool
+	bot     bool  // the verdict of Options.Bots
+	judged  bool
+	moved   bool   // it is to be bound to origin
+	origin  []byte // of the request, for Options.Binding
+	passing bool   // ends with the request: nothing is stored
 	sealed  bool
 	outcome outcome // of the commit
 	result  error
@@ -97,6 +102,13 @@ func (s *Session) Deadline() time.Time {
 	return s.rec.Deadline()
 }
 
+// Expires returns the absolute end of the session, whatever its use; the zero time if it is new or has none.
+func (s *Session) Expires() time.Time {
+	s.lock()
+	defer s.mu.Unlock()
+	return s.rec.Expires
+}
+
 // Mode returns how the request has the session: the mode that it asked for, or ReadOnly if it waited in vain for a lock
 // and that was allowed (see Mode.OrReadOnly).
 func (s *Session) Mode() Mode {
@@ -121,13 +133,13 @@ func (s *Session) Names() []string {
 		if !ok {
 			break
 		}
-		if s.changes.index(string(name)) < 0 {
+		if s.changes.index(string(name)) < 0 && !isNote(string(name)) {
 			names = append(names, string(name))
 		}
 		rest = next
 	}
 	for _, ch := range s.changes {
-		if ch.present {
+		if ch.present && !isNote(ch.name) {
 			names = append(names, ch.name)
 		}
 	}
@@ -189,6 +201,9 @@ func (s *Session) LockLost() <-chan struct{} {
 
 // read returns the encoded value of a key, which nobody may change.
 func (s *Session) read(name string) ([]byte, bool) {
+	if isNote(name) {
+		return nil, false
+	}
 	s.lock()
 	defer s.mu.Unlock()
 	if i := s.changes.index(name); i >= 0 {

@@ -33,6 +33,8 @@ type AdapterHarness struct {
 	Upgrade bool
 	// Gzip says that there is a middleware that compresses, and Serve obeys Layer.Gzip.
 	Gzip bool
+	// Protect says that there is a middleware against cross-origin requests, and Serve obeys Layer.Protect.
+	Protect bool
 }
 
 // App is a small application without a framework. Serve translates it.
@@ -46,6 +48,7 @@ type Layer struct {
 	Sessions *session.Manager                      // the adapter's middleware of this Manager
 	Recover  bool                                  // the framework's middleware that turns a panic into status 500
 	Gzip     bool                                  // the framework's middleware that compresses
+	Protect  bool                                  // the adapter's middleware against cross-origin requests
 	Handle   func(c Call, next func() error) error // a middleware of the application
 }
 
@@ -116,8 +119,11 @@ type adapterProbe struct {
 // cases returns what the harness's declarations call for.
 func (h AdapterHarness) cases() []backendCase {
 	all := slices.Concat(abilityCases(), commitCases(h), failedCommitCases(h), panicCases(), streamCases(), loadCases(),
-		headerCases(), cookieCases(), tokenCases(), endCases(), renewCases(), scopeCases(), modeCases(), sharingCases(),
+		headerCases(), cookieCases(), tokenCases(), endCases(), renewCases(), bindingCases(), scopeCases(), modeCases(), sharingCases(),
 		connectionCases(h), fileCases())
+	if h.Protect {
+		all = append(all, crossOriginCases()...)
+	}
 	if h.Writers > 0 {
 		all = append(all, writerCases()...)
 	}

@@ -163,17 +163,27 @@ func (w *mutantWriter) spoil(h, before http.Header) {
 func (m *mutantMiddleware) header(r *http.Request) session.RequestHeader {
 	switch m.defect {
 	case "the request line is hidden":
-		return r.Header
+		return peered{r.Header, r.RemoteAddr}
+	case "the peer is hidden":
+		return lined{peered{Header: r.Header}, r.Method, r.URL.Path}
 	case "the query is shown":
-		return lined{r.Header, r.Method, r.URL.String()}
+		return lined{peered{r.Header, r.RemoteAddr}, r.Method, r.URL.String()}
 	default:
-		return lined{r.Header, r.Method, r.URL.Path}
+		return lined{peered{r.Header, r.RemoteAddr}, r.Method, r.URL.Path}
 	}
 }
 
-// lined is a session.RequestHeader and a session.RequestLine.
-type lined struct {
+// peered is a session.RequestHeader and a session.RequestPeer.
+type peered struct {
 	http.Header
+	addr string
+}
+
+func (p peered) RemoteAddr() string { return p.addr }
+
+// lined is a session.RequestLine too.
+type lined struct {
+	peered
 	method, path string
 }
 

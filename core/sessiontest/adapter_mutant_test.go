@@ -21,7 +21,7 @@ type defect string
 // adapterHarness serves applications behind the middleware with the defect.
 func adapterHarness(d defect) sessiontest.AdapterHarness {
 	return sessiontest.AdapterHarness{
-		Writers: 1, EarlyHints: true, Upgrade: true,
+		Writers: 1, EarlyHints: true, Upgrade: true, Protect: true,
 		Serve: func(l net.Listener, app sessiontest.App) (func(context.Context) error, error) {
 			running, stop := context.WithCancel(context.Background())
 			mux := http.NewServeMux()
@@ -44,6 +44,11 @@ func wrapLayer(running context.Context, d defect, layer sessiontest.Layer, next 
 	switch {
 	case layer.Sessions != nil:
 		return (&mutantMiddleware{defect: d, sessions: layer.Sessions, running: running}).wrap(next)
+	case layer.Protect:
+		if d == "cross-origin requests pass" {
+			return next
+		}
+		return http.NewCrossOriginProtection().Handler(next)
 	case layer.Recover:
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			defer func() {

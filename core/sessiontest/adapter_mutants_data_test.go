@@ -57,6 +57,8 @@ func adapterMutants() []adapterMutant {
 		{"every Get has its own session", "scope/middleware mode/upgrade"},
 		{"the mode is ignored", "mode/read-only mode/read-only-ignored mode/exclusive mode/exclusive-refused"},
 		{"the request line is hidden", "mode/exclusive-refused"},
+		{"cross-origin requests pass", "cross-origin/refused"},
+		{"the peer is hidden", "binding/address"},
 		{"the query is shown", "mode/exclusive-refused"},
 		{"the first mode counts", "mode/upgrade"},
 		{"a missing middleware is not told", "scope/no-middleware"},

@@ -2,6 +2,7 @@ package sessiontest
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
 )
@@ -11,6 +12,8 @@ func renewCases() []adapterCase {
 		{"renew/known", "Renew gives the visitor a new cookie, keeps the data, and makes the old cookie useless at " +
 			"once.", renewKnown},
 		{"renew/new", "Renewing a session that is not stored yet is no different from storing it.", renewNew},
+		{"renew/periodic", "A periodic renewal sends a new cookie, and the old one opens the same session for the time of " +
+			"grace.", renewPeriodic},
 		{"renew/store-down", "If Renew cannot be stored the old cookie and the old data stay.", renewStoreDown},
 	}
 }
@@ -50,6 +53,29 @@ func renewNew(p *adapterProbe) {
 	if n := s.store.Calls(OpWrite); n != 1 {
 		p.fatalf("the login of a new visitor cost %d writes, want 1", n)
 	}
+}
+
+func renewPeriodic(p *adapterProbe) {
+	m := p.manager(session.Options{RenewInterval: 10 * time.Minute, RenewGrace: time.Minute})
+	s := p.serve(m, []Layer{{Sessions: m.Manager}}, endRoutes()...)
+	v := s.known()
+	id := p.sessionID(v.token)
+	rec, err := s.store.inner.Read(p.ctx, id)
+	p.ok("Read", err)
+	prev := rec.Version
+	rec.Created, rec.Version = rec.Created.Add(-10*time.Minute), p.version()
+	p.ok("making the session older", s.store.inner.Write(p.ctx, id, rec, prev))
+	old := &visitor{site: s, token: v.token}
+	v.get("/get?key=k").want(http.StatusOK, "before").wantCookie()
+	if v.token == old.token {
+		p.fatalf("the visitor got the old token again")
+	}
+	token := v.token
+	old.get("/get?key=k").want(http.StatusOK, "before").wantSameToken()
+	v.holds("after the renewal", "k", "before")
+	v.get("/logout").want(http.StatusOK, "logged out")
+	s.dead("the id before the renewal", old.token)
+	s.dead("the id after the renewal", token)
 }
 
 func renewStoreDown(p *adapterProbe) {

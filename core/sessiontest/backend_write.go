@@ -35,12 +35,14 @@ func roundTrip(p *probe) {
 	full.TTL = 25*time.Hour + 7*time.Millisecond
 	forwarding := p.record("")
 	forwarding.Successor, forwarding.Payload = p.id(), nil
+	alias := p.record("")
+	alias.Successor, alias.Payload, alias.Expires = p.id(), nil, alias.Seen.Add(alias.TTL)
 	elsewhere := p.record("another time zone")
 	elsewhere.Created = created.In(time.FixedZone("", 5*3600+1800))
 	elsewhere.Expires = created.Add(30 * time.Hour).In(time.FixedZone("", -3*3600))
 	years := p.record("ten years")
 	years.TTL = 10 * 365 * 24 * time.Hour
-	for _, rec := range []session.Record{p.record("no absolute end"), full, forwarding, elsewhere, years} {
+	for _, rec := range []session.Record{p.record("no absolute end"), full, forwarding, alias, elsewhere, years} {
 		id := p.create(nodes[0], rec)
 		p.stored(nodes[0], id, rec)
 		p.stored(nodes[1], id, rec)

@@ -1,2 +1,3 @@
-// Package life_test has sessions live through changes of the options, on real servers and under load.
-package life_test
+// Package life holds the tests of what a session's life depends on, on real servers: renewal, visitors that are not to
+// be stored, and options that change while visitors come.
+package life
