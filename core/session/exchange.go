@@ -232,7 +232,16 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 				s.drop()
 				continue
 			}
+			over := false
 			if err = checkPayload(rec.Payload); err == nil {
+				over, err = s.m.outdated(&s.reading, &rec)
+			}
+			if over {
+				s.observe(Event{Kind: EventExpired, id: id})
+				s.drop()
+				continue
+			}
+			if err == nil {
 				s.observe(Event{Kind: EventLoaded, id: id})
 				s.id, s.rec = id, rec
 				return nil

@@ -68,6 +68,13 @@ type Options struct {
 	// session, the Observer hears of it, and what is stored stays until it expires.
 	RejectCorrupt bool
 
+	// Subjects are the limits of sessions that are bound to a user by Session.Bind.
+	Subjects SubjectOptions
+	// EraInterval makes Manager.EndEverything work, and is how long that takes: how old what this Manager knows of it may be.
+	// It costs a read of the store in that time, in the background while there are requests. At least 100 ms; set the same
+	// everywhere. Zero: EndEverything is not supported.
+	EraInterval time.Duration
+
 	// Lock are the limits of sessions that are asked for with Exclusive.
 	Lock LockOptions
 
@@ -122,7 +129,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = defaultMaxBytes
 	}
-	o.Lock = o.Lock.withDefaults()
+	o.Lock, o.Subjects = o.Lock.withDefaults(), o.Subjects.withDefaults()
 	if o.Observer == nil {
 		o.Observer = new(warner)
 	}
@@ -135,7 +142,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Header == "" {
 		o.Cookie = o.Cookie.withDefaults()
 	}
-	return o, errors.Join(o.checkTimes(), o.checkSizes(), o.checkCarrier(), o.Lock.check())
+	return o, errors.Join(o.checkTimes(), o.checkSizes(), o.checkCarrier(), o.Lock.check(), o.Subjects.check(), o.checkEra())
 }
 
 func (o *Options) checkTimes() error {

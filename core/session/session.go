@@ -31,9 +31,12 @@ type Session struct {
 	reads   []string // keys that were looked at
 	stale   []string // those whose values an upgrade has found changed since
 	renew   bool
-	named   []ID    // by the request; more than one if a cookie of our name was planted
-	ended   ID      // the session that Destroy ended, to be removed by the commit
-	endedAt Version // what was read of it
+	named   []ID     // by the request; more than one if a cookie of our name was planted
+	ended   ID       // the session that Destroy ended, to be removed by the commit
+	endedAt Version  // what was read of it
+	binding *binding // what Bind leaves to the commit
+	unbound error    // why Bind was refused
+	endedAs []byte   // the place of the ended session in an index
 	err     error
 	hold    *hold // the lock of an Exclusive session, until it is released
 	waited  bool  // in vain for the lock, and went on with ReadOnly
@@ -166,8 +169,10 @@ func (s *Session) Destroy() error {
 	}
 	if !s.id.IsZero() {
 		s.ended, s.endedAt = s.id, s.rec.Version
+		s.endedAs, _ = find(s.rec.Payload, noteSubject)
 	}
 	s.id, s.rec, s.changes, s.reads, s.stale, s.renew = ID{}, Record{}, nil, nil, nil, false
+	s.binding, s.unbound = nil, nil
 	return nil
 }
 
