@@ -46,5 +46,6 @@
 //
 // A token has 256 random bits; stores see its SHA-256 only. Unknown tokens are never adopted, malformed ones never reach
 // a store. Sessions end by idleness and by age, as the server's own records say. See Cookie for what protects the token
-// in the browser, Session.Renew for logins and Session.Destroy for logouts.
+// in the browser, Session.Bind or Session.Renew for logins and Session.Destroy for logouts, and Manager.EndAllSessions for the
+// sessions that a user has elsewhere.
 package session

@@ -203,7 +203,7 @@ func TestASVS_7_4_1_EndedSessionsStayEnded(t *testing.T) {
 	for name, late := range map[string]func(*session.Session){
 		"set":   func(s *session.Session) { _ = count.Set(s, 1) },
 		"renew": func(s *session.Session) { _ = s.Renew() },
-		"bind":  func(s *session.Session) { _ = s.Authenticated() },
+		"again": func(s *session.Session) { _ = s.Authenticated() },
 	} {
 		m := newManager(t, nil, session.Options{})
 		v, _ := logins(t, m, "ann", 1)
