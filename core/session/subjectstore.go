@@ -34,8 +34,9 @@ func (m *Manager) amend(ctx context.Context, subject ID, known *subjectIndex, ed
 		return nil, errSubjectBusy()
 	}
 	defer m.turns.leave(subject)
-	x, err := known, error(nil)
+	x := known
 	if x == nil {
+		var err error
 		if x, err = m.index(ctx, subject); err != nil {
 			return nil, err
 		}
