@@ -3,6 +3,7 @@ package sessionecho
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/nonstick-go/nonstick/core/session"
@@ -38,4 +39,24 @@ func Get(c echo.Context, mode ...session.Mode) (*session.Session, error) {
 		return nil, echo.NewHTTPError(session.StatusCode(err)).SetInternal(err)
 	}
 	return s, nil
+}
+
+// RequireFresh lets requests pass whose visitors were authenticated within the last maxAge; see session.Session.Fresh. For the
+// others denied runs, which should ask for the password again. Without it they get 401 Unauthorized. It goes behind Middleware.
+func RequireFresh(maxAge time.Duration, denied echo.HandlerFunc) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			s, err := Get(c)
+			switch {
+			case err != nil:
+				return err
+			case s.Fresh(maxAge):
+				return next(c)
+			case denied == nil:
+				return echo.ErrUnauthorized
+			default:
+				return denied(c)
+			}
+		}
+	}
 }

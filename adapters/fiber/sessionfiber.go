@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/nonstick-go/nonstick/core/session"
@@ -42,6 +43,24 @@ func Get(c *fiber.Ctx, mode ...session.Mode) (*session.Session, error) {
 		return nil, &statusError{fiber.NewError(session.StatusCode(err)), err}
 	}
 	return s, nil
+}
+
+// RequireFresh lets requests pass whose visitors were authenticated within the last maxAge; see session.Session.Fresh. For the
+// others denied runs, which should ask for the password again. Without it they get 401 Unauthorized. It goes behind Middleware.
+func RequireFresh(maxAge time.Duration, denied fiber.Handler) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		s, err := Get(c)
+		switch {
+		case err != nil:
+			return err
+		case s.Fresh(maxAge):
+			return c.Next()
+		case denied == nil:
+			return fiber.ErrUnauthorized
+		default:
+			return denied(c)
+		}
+	}
 }
 
 // replace sends r instead of what the handler has prepared.

@@ -34,6 +34,7 @@ func (s *Session) conclude() (outcome, error) {
 		}
 		s.released() // with the session
 		s.observe(Event{Kind: EventDestroyed, id: s.ended})
+		s.leaveSubject(s.endedAs)
 		out.deleted = true
 	}
 	err := s.err
@@ -62,9 +63,17 @@ func (s *Session) save(ctx context.Context, out *outcome) error {
 	if s.passing {
 		return nil
 	}
+	if s.unbound != nil && s.changes.plain() {
+		return s.unbound
+	}
 	s.annotate()
 	switch {
 	case s.id.IsZero():
+		if len(s.changes) > 0 {
+			if err := s.noteEra(ctx); err != nil {
+				return err
+			}
+		}
 		payload, changed := s.changes.splice(nil)
 		if !changed {
 			return nil // nothing to keep: no session for this visitor
@@ -80,9 +89,12 @@ func (s *Session) save(ctx context.Context, out *outcome) error {
 	switch {
 	case len(s.changes) == 0:
 		return s.touch(ctx)
-	default:
-		return s.merge(ctx)
+	case s.changes.index(noteLimits) >= 0:
+		if err := s.prolong(ctx); err != nil {
+			return err
+		}
 	}
+	return s.merge(ctx)
 }
 
 // create stores a new session.
@@ -93,6 +105,10 @@ func (s *Session) create(ctx context.Context, payload []byte, out *outcome) erro
 	}
 	token, id, err := s.m.put(ctx, &rec)
 	if err != nil {
+		return err
+	}
+	if err := s.enroll(ctx, &rec, id); err != nil {
+		_ = s.m.remove(ctx, id) // nobody has its token
 		return err
 	}
 	s.id, s.rec = id, rec

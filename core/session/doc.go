@@ -46,6 +46,7 @@
 //
 // A token has 256 random bits; stores see its SHA-256 only. Unknown tokens are never adopted, malformed ones never reach
 // a store. Sessions end by idleness and by age, as the server's own records say. See Cookie for what protects the token
-// in the browser, Session.Renew for logins and Session.Destroy for logouts, Options.Encryption for what the store can read,
-// and Options.TokenMAC for floods of made-up tokens.
+// in the browser, Session.Bind or Session.Renew for logins and Session.Destroy for logouts, Manager.EndAllSessions for the
+// sessions that a user has elsewhere, Options.Encryption for what the store can read, and Options.TokenMAC for floods of
+// made-up tokens.
 package session

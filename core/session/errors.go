@@ -97,7 +97,7 @@ func errTooMany(waiters, limit int) error {
 //
 //   - 503 Service Unavailable when the store gave no answer, the session is locked, or somebody else was always faster:
 //     trying again may help;
-//   - 409 Conflict when the session ended while the request was running;
+//   - 409 Conflict when the session ended while the request was running, or when its subject has too many;
 //   - 403 Forbidden when robots get no session, and the visitor is one;
 //   - 500 Internal Server Error when the program itself is wrong: too large, cannot be encoded, used at the wrong time.
 //
@@ -109,7 +109,7 @@ func StatusCode(err error) int {
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrConflict), errors.Is(err, ErrClosed),
 		errors.Is(err, ErrLocked), errors.Is(err, ErrLockLost), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrTooManySessions):
 		return http.StatusConflict
 	case errors.Is(err, ErrBot):
 		return http.StatusForbidden

@@ -255,7 +255,14 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 			if !s.copied {
 				s.old, err = s.m.envelope.open(id, s.named.secret(id), &rec)
 			}
-			if err == nil && x.m.o.Binding.on() && !x.bound(s, id, rec) {
+			over := false
+			if err == nil {
+				over, err = s.m.outdated(&s.reading, &rec)
+			}
+			if over {
+				s.observe(Event{Kind: EventExpired, id: id})
+			}
+			if over || err == nil && x.m.o.Binding.on() && !x.bound(s, id, rec) {
 				s.drop()
 				continue
 			}

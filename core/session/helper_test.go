@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"bytes"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -164,4 +165,26 @@ func (c *counting) Destroy(ctx context.Context, id session.ID) error {
 func (c *counting) Touch(ctx context.Context, id session.ID, rec session.Record) error {
 	c.add("touch")
 	return c.Handler.(session.Toucher).Touch(ctx, id, rec)
+}
+
+// recording remembers what it was given to store.
+type recording struct {
+	session.Handler
+	mu      sync.Mutex
+	written []byte
+}
+
+func newRecording() *recording { return &recording{Handler: memstore.New(nil)} }
+
+func (r *recording) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
+	r.mu.Lock()
+	r.written = session.AppendRecord(append(r.written, id[:]...), &rec)
+	r.mu.Unlock()
+	return r.Handler.Write(ctx, id, rec, prev)
+}
+
+func (r *recording) holds(text string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return bytes.Contains(r.written, []byte(text))
 }

@@ -55,6 +55,8 @@ func plainResponse(err error) Response {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		why = "the session has ended"
+	case errors.Is(err, ErrTooManySessions):
+		why = "there are too many sessions of this user, one must end first"
 	case errors.Is(err, ErrClosed):
 		why = "the server is shutting down"
 	case errors.Is(err, ErrConflict):

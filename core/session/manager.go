@@ -26,6 +26,7 @@ type Manager struct {
 	versions versions
 	gates    gates
 	turns    turns
+	eras     eras
 	logKey   []byte
 	random   io.Reader
 

@@ -64,9 +64,9 @@ func (s *Session) countWrite() {
 	}
 }
 
-// plain reports whether there is a change that is no note.
+// plain reports whether there is a change that is worth a session: no note, or that of a login.
 func (c changes) plain() bool {
-	return slices.ContainsFunc(c, func(ch change) bool { return !isNote(ch.name) })
+	return slices.ContainsFunc(c, func(ch change) bool { return !isNote(ch.name) || ch.name == noteSubject })
 }
 
 // appendMillis and cutMillis encode the durations of a note.

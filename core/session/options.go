@@ -77,6 +77,13 @@ type Options struct {
 	Bots BotOptions
 	// Binding notices that a session is used from elsewhere. Default: it does not look.
 	Binding Binding
+	// Subjects are the limits of sessions that are bound to a user by Session.Bind.
+	Subjects SubjectOptions
+	// EraInterval makes Manager.EndEverything work, and is how long that takes: how old what this Manager knows of it may be.
+	// It costs a read of the store in that time, in the background while there are requests. At least 100 ms; set the same
+	// everywhere. Zero: EndEverything is not supported.
+	EraInterval time.Duration
+
 	// Lock are the limits of sessions that are asked for with Exclusive.
 	Lock LockOptions
 
@@ -138,9 +145,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = defaultMaxBytes
 	}
-	o.Lock = o.Lock.withDefaults()
-	o.Bots = o.Bots.withDefaults()
-	o.Binding = o.Binding.withDefaults()
+	o.Lock, o.Subjects = o.Lock.withDefaults(), o.Subjects.withDefaults()
+	o.Bots, o.Binding = o.Bots.withDefaults(), o.Binding.withDefaults()
 	if o.Observer == nil {
 		o.Observer = new(warner)
 	}
@@ -154,7 +160,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Cookie = o.Cookie.withDefaults()
 	}
 	return o, errors.Join(o.checkTimes(), o.checkSizes(), o.checkCarrier(), o.Lock.check(), o.Bots.check(), o.Binding.check(),
-		o.Encryption.check(), o.Compression.check(), o.TokenMAC.check())
+		o.Subjects.check(), o.checkEra(), o.Encryption.check(), o.Compression.check(), o.TokenMAC.check())
 }
 
 func (o *Options) checkTimes() error {

@@ -26,6 +26,10 @@ func (s *Session) move(ctx context.Context, out *outcome, leave func(prev Versio
 	if err != nil {
 		return err
 	}
+	if err := s.enroll(ctx, &rec, fresh); err != nil {
+		_ = m.remove(ctx, fresh) // nobody has its token
+		return err
+	}
 	for tries := 1; ; tries++ {
 		repeated, err := s.write(ctx, s.id, leave(base.Version, fresh), base.Version)
 		if err == nil {

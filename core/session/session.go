@@ -33,13 +33,16 @@ type Session struct {
 	named   named    // by the request; more than one session if a cookie of our name was planted
 	ended   ID       // the session that Destroy ended, to be removed by the commit
 	endedAt Version  // what was read of it
+	binding *binding // what Bind leaves to the commit
+	unbound error    // why Bind was refused
+	endedAs []byte   // the place of the ended session in an index
 	err     error
 	hold    *hold // the lock of an Exclusive session, until it is released
 	waited  bool  // in vain for the lock, and went on with ReadOnly
 	copied  bool  // from a replica, which may lag behind
 	old     bool  // what is stored should be sealed anew
 	renew   bool
-	bot     bool  // the verdict of Options.Bots
+	bot     bool // the verdict of Options.Bots
 	judged  bool
 	moved   bool   // it is to be bound to origin
 	origin  []byte // of the request, for Options.Binding
@@ -172,8 +175,10 @@ func (s *Session) Destroy() error {
 	}
 	if !s.id.IsZero() {
 		s.ended, s.endedAt = s.id, s.rec.Version
+		s.endedAs, _ = find(s.rec.Payload, noteSubject)
 	}
 	s.id, s.rec, s.changes, s.reads, s.stale, s.renew = ID{}, Record{}, nil, nil, nil, false
+	s.binding, s.unbound = nil, nil
 	return nil
 }
 

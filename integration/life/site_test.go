@@ -35,11 +35,9 @@ type unclosed struct{ *goredis.Store }
 
 func (unclosed) Close() error { return nil }
 
-const patient = "?dial_timeout=20s&read_timeout=20s&write_timeout=20s&pool_timeout=20s"
-
 func newSite(t *testing.T) *site {
 	r := servers.StartRedis(t, nil)
-	store, err := goredis.Open(r.URL() + patient)
+	store, err := goredis.Open(r.URL() + patient + "&pool_timeout=20s")
 	if err != nil {
 		t.Fatal(err)
 	}
