@@ -149,6 +149,8 @@ func (m *Manager) era(ctx context.Context) (uint64, error) {
 	if number, age, known = m.eras.current(); known && age < interval {
 		return number, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, m.o.ReadTimeout)
+	defer cancel()
 	number, _, err := m.readEra(ctx)
 	return number, err
 }

@@ -257,7 +257,7 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 			}
 			over := false
 			if err == nil {
-				over, err = s.m.outdated(&s.reading, &rec)
+				over, err = s.m.outdated(s.ctx, &rec) // a request that has waited for a lock has used up s.reading
 			}
 			if over {
 				s.observe(Event{Kind: EventExpired, id: id})

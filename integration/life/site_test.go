@@ -30,10 +30,10 @@ type site struct {
 	rounds [visitors]atomic.Int64 // requests of each visitor
 }
 
-// unclosed is a store that outlives its Managers.
-type unclosed struct{ *goredis.Store }
+// shared is a store that outlives its Managers.
+type shared struct{ *goredis.Store }
 
-func (unclosed) Close() error { return nil }
+func (shared) Close() error { return nil }
 
 func newSite(t *testing.T) *site {
 	r := servers.StartRedis(t, nil)
@@ -42,7 +42,7 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	return &site{t: t, redis: r, store: unclosed{store}}
+	return &site{t: t, redis: r, store: shared{store}}
 }
 
 // roll gives one node after the other new options, while visitors come, and waits until each visitor has been there with
