@@ -33,6 +33,7 @@ const header = "X-Session"
 // site is an application of three nodes, with its servers.
 type site struct {
 	t     testing.TB
+	mode  fallback.Mode
 	redis *servers.Redis
 	maria *servers.MariaDB
 	nodes [3]*node
@@ -48,8 +49,10 @@ type node struct {
 	handler      http.Handler
 }
 
-func newSite(t testing.TB) *site {
-	s := &site{t: t, redis: servers.StartRedis(t, nil), maria: servers.StartMariaDB(t, nil)}
+func newSite(t testing.TB) *site { return newSiteIn(t, fallback.Mirrored, nil) }
+
+func newSiteIn(t testing.TB, mode fallback.Mode, redis *servers.RedisOptions) *site {
+	s := &site{t: t, mode: mode, redis: servers.StartRedis(t, redis), maria: servers.StartMariaDB(t, nil)}
 	for i := range s.nodes {
 		n := &node{redis: servers.StartProxy(t, s.redis.Addr()), maria: servers.StartProxy(t, s.maria.Addr()), dir: t.TempDir()}
 		s.nodes[i] = n
@@ -70,9 +73,12 @@ func (s *site) boot(n *node) {
 	s.must(err)
 	durable, err := mysqlstore.Open(strings.Replace(s.maria.URL(), s.maria.Addr(), n.maria.Addr(), 1))
 	s.must(err)
-	local, err := filestore.New(n.dir, nil)
-	s.must(err)
-	n.store, err = fallback.New(fast, durable, &fallback.Options{Local: local, Logger: slog.New(slog.DiscardHandler)})
+	opts := fallback.Options{Mode: s.mode, Logger: slog.New(slog.DiscardHandler)}
+	if s.mode == fallback.Mirrored {
+		opts.Local, err = filestore.New(n.dir, nil)
+		s.must(err)
+	}
+	n.store, err = fallback.New(fast, durable, &opts)
 	s.must(err)
 	n.manager, err = session.New(n.store, session.Options{Header: header, Observer: session.Silent{}})
 	s.must(err)
