@@ -1,15 +1,20 @@
 package fallback_test
 
 import (
+	"maps"
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
 
 // fault is something that happens to the site while visitors are there.
 type fault struct {
 	sticky bool // each visitor stays with one node: what the outage of both servers asks for
+	apart  bool // nodes have to go on without knowing of each other: only what has ended in the end is promised
 	lag    bool // not all nodes reach Redis: those that do may believe it for a second longer
+	redis  *servers.RedisOptions
 	before func(*site)
 	begin  func(*site)
 	lasts  time.Duration
@@ -61,6 +66,10 @@ func faults() map[string]fault {
 			sticky: true, begin: func(s *site) { s.maria.Kill(); kill(s) }, lasts: while,
 			end: func(s *site) { s.maria.Restart(); time.Sleep(while); restart(s) },
 		},
+		"both are killed, and visitors change nodes": {
+			apart: true, begin: func(s *site) { s.maria.Kill(); kill(s) }, lasts: while,
+			end: func(s *site) { s.maria.Restart(); restart(s) },
+		},
 	}
 }
 
@@ -74,15 +83,20 @@ func (s *site) loseShare(thousandths int) {
 // that they have ended; and in the end all nodes agree.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	for name, f := range faults() {
+	all := faults()
+	maps.Copy(all, redisFaults())
+	maps.Copy(all, mariaFaults())
+	for name, f := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t)
+			s := newSite(t, f.redis, nil)
 			var lag time.Duration
 			if f.lag {
 				lag = 2 * time.Second
 			}
-			s.suffer(f, s.visit(10, f.sticky, 60*time.Millisecond, lag), time.Second)
+			c := s.visit(10, f.sticky, 60*time.Millisecond, lag)
+			c.apart = f.apart
+			s.suffer(f, c, time.Second)
 		})
 	}
 }

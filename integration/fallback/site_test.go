@@ -3,6 +3,7 @@ package fallback_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -41,6 +42,7 @@ type site struct {
 // node is a process of the application, as far as one test program can have several: it shares nothing with the others but
 // the servers. Between them and it are proxies.
 type node struct {
+	name         string
 	redis, maria *servers.Proxy
 	dir          string // its local store
 	store        *fallback.Store
@@ -48,20 +50,29 @@ type node struct {
 	handler      http.Handler
 }
 
-func newSite(t testing.TB) *site {
-	s := &site{t: t, redis: servers.StartRedis(t, nil), maria: servers.StartMariaDB(t, nil)}
-	for i := range s.nodes {
-		n := &node{redis: servers.StartProxy(t, s.redis.Addr()), maria: servers.StartProxy(t, s.maria.Addr()), dir: t.TempDir()}
-		s.nodes[i] = n
-		s.boot(n)
-	}
-	t.Cleanup(func() {
-		for _, n := range s.nodes {
-			n.shut(t)
-		}
-	})
+// newSite starts a site and waits until its nodes read from Redis. Nil options mean those of the servers.
+func newSite(t testing.TB, redis *servers.RedisOptions, maria *servers.MariaDBOptions) *site {
+	s := newServers(t, redis, maria)
+	s.open()
 	s.settle()
 	return s
+}
+
+// newServers starts the servers of a site, whose nodes are not there yet.
+func newServers(t testing.TB, redis *servers.RedisOptions, maria *servers.MariaDBOptions) *site {
+	s := &site{t: t, redis: servers.StartRedis(t, redis), maria: servers.StartMariaDB(t, maria)}
+	for i := range s.nodes {
+		s.nodes[i] = &node{name: fmt.Sprint(i), redis: servers.StartProxy(t, s.redis.Addr()), maria: servers.StartProxy(t, s.maria.Addr()), dir: t.TempDir()}
+	}
+	return s
+}
+
+// open starts all nodes.
+func (s *site) open() {
+	for _, n := range s.nodes {
+		s.boot(n)
+		s.t.Cleanup(func() { n.shut(s.t) })
+	}
 }
 
 // boot starts a node.
@@ -72,7 +83,7 @@ func (s *site) boot(n *node) {
 	s.must(err)
 	local, err := filestore.New(n.dir, nil)
 	s.must(err)
-	n.store, err = fallback.New(fast, durable, &fallback.Options{Local: local, Logger: slog.New(slog.DiscardHandler)})
+	n.store, err = fallback.New(fast, durable, &fallback.Options{Local: local, Logger: slog.New(slog.NewTextHandler(s.t.Output(), nil)).With("node", n.name)})
 	s.must(err)
 	n.manager, err = session.New(n.store, session.Options{Header: header, Observer: session.Silent{}})
 	s.must(err)
