@@ -71,6 +71,8 @@ func (b *breaker) note(err error, took time.Duration, now time.Time) (changed bo
 	case !outage(err) && (b.slow == 0 || took < b.slow):
 		b.bad = 0
 		return false
+	case !outage(err) && now.Add(-took).Before(b.failed): // all calls of a moment in which the machine stood still are one
+		return false
 	}
 	b.failed = now
 	b.bad++
