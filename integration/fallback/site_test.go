@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -25,6 +26,13 @@ import (
 // TestMain keeps go-redis from logging every connection that these tests make fail.
 func TestMain(m *testing.M) {
 	logging.Disable()
+	if stores := os.Getenv(childVariable); stores != "" {
+		if err := runChild(stores); err != nil {
+			fmt.Println("failed:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -75,19 +83,39 @@ func (s *site) open() {
 	}
 }
 
-// boot starts a node.
+// boot starts a node behind its proxies.
 func (s *site) boot(n *node) {
-	fast, err := goredis.Open(strings.Replace(s.redis.URL(), s.redis.Addr(), n.redis.Addr(), 1))
-	s.must(err)
-	durable, err := mysqlstore.Open(strings.Replace(s.maria.URL(), s.maria.Addr(), n.maria.Addr(), 1))
-	s.must(err)
+	s.t.Helper()
+	s.must(n.start(strings.Replace(s.redis.URL(), s.redis.Addr(), n.redis.Addr(), 1),
+		strings.Replace(s.maria.URL(), s.maria.Addr(), n.maria.Addr(), 1), session.LockOptions{}, s.t.Output()))
+}
+
+// start starts a node.
+func (n *node) start(redisURL, mariaURL string, lock session.LockOptions, log io.Writer) error {
+	fast, err := goredis.Open(redisURL)
+	if err != nil {
+		return err
+	}
+	durable, err := mysqlstore.Open(mariaURL)
+	if err != nil {
+		return err
+	}
 	local, err := filestore.New(n.dir, nil)
-	s.must(err)
-	n.store, err = fallback.New(fast, durable, &fallback.Options{Local: local, Logger: slog.New(slog.NewTextHandler(s.t.Output(), nil)).With("node", n.name)})
-	s.must(err)
-	n.manager, err = session.New(n.store, session.Options{Header: header, Observer: session.Silent{}})
-	s.must(err)
+	if err != nil {
+		return err
+	}
+	n.store, err = fallback.New(fast, durable, &fallback.Options{
+		Local: local, Logger: slog.New(slog.NewTextHandler(log, nil)).With("node", n.name),
+	})
+	if err != nil {
+		return err
+	}
+	n.manager, err = session.New(n.store, session.Options{Header: header, Observer: session.Silent{}, Lock: lock})
+	if err != nil {
+		return err
+	}
 	n.handler = n.manager.Middleware(routes())
+	return nil
 }
 
 // shut ends a node.
