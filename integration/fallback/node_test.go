@@ -3,7 +3,6 @@ package fallback_test
 import (
 	"bufio"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -272,13 +271,4 @@ func (s *site) check(token string, acked []string) {
 		}
 	}
 	s.t.Logf("%d words acknowledged, %d there", len(acked), len(count))
-}
-
-// wellFormed is a token that nobody has made.
-func wellFormed() string {
-	var b [32]byte
-	for i := range b {
-		b[i] = byte(rand.Uint32())
-	}
-	return base64.RawURLEncoding.EncodeToString(b[:])
 }
