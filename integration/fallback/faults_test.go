@@ -103,18 +103,8 @@ func TestFaults(t *testing.T) {
 
 // suffer lets a fault happen among visitors, who are there for some time before and after.
 func (s *site) suffer(f fault, c *crowd, calm time.Duration) {
-	if f.before != nil {
-		f.before(s)
-	}
 	time.Sleep(calm)
-	c.enter("first") // the beginning, in which it has to be noticed
-	f.begin(s)
-	time.Sleep(min(f.lasts, time.Second))
-	c.enter("during")
-	time.Sleep(max(0, f.lasts-time.Second))
-	if f.end != nil {
-		f.end(s)
-	}
+	s.strike(f, c)
 	c.enter("after")
 	back := s.settle()
 	c.enter("later")
@@ -123,6 +113,21 @@ func (s *site) suffer(f fault, c *crowd, calm time.Duration) {
 	s.t.Logf("all nodes read from Redis again after %v", back.Round(10*time.Millisecond))
 	s.agree(c)
 	c.report()
+}
+
+// strike makes a fault begin and end.
+func (s *site) strike(f fault, c *crowd) {
+	if f.before != nil {
+		f.before(s)
+	}
+	c.enter("first") // the beginning, in which it has to be noticed
+	f.begin(s)
+	time.Sleep(min(f.lasts, time.Second))
+	c.enter("during")
+	time.Sleep(max(0, f.lasts-time.Second))
+	if f.end != nil {
+		f.end(s)
+	}
 }
 
 // agree fails unless all nodes serve the same, and what was acknowledged is in it.
@@ -139,7 +144,8 @@ func (s *site) agree(c *crowd) {
 			}
 			v.compare(p, v.crowd.known(v.added))
 			for _, ended := range v.crowd.known(v.ended) {
-				if status, p, _, _ := n.get("/show", ended); status != http.StatusOK || p.User != "" {
+				if status, p, _, _ := n.get("/show", ended.what); status != http.StatusOK || p.User != "" {
+					c.undone.Add(1)
 					s.t.Errorf("node %d, in the end: visitor %s has logged out, and an old token gives status %d, user %q", i, v.name, status, p.User)
 				}
 			}

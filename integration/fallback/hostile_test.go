@@ -56,12 +56,7 @@ func (s *site) stored() (keys, rows int64) {
 }
 
 // questions is how many statements MariaDB has run.
-func (s *site) questions() (n int64) {
-	s.t.Helper()
-	var name string
-	s.must(s.maria.Admin().QueryRowContext(s.t.Context(), "SHOW GLOBAL STATUS LIKE 'Questions'").Scan(&name, &n))
-	return n
-}
+func (s *site) questions() int64 { return s.statements("Questions") }
 
 // flood sends requests from several goroutines for some time, and returns how many.
 func (s *site) flood(token func(i int64) string, paths ...string) int64 {
