@@ -25,6 +25,12 @@ type Child struct {
 // Start starts a child with more in its environment than the test has. It ends with the test.
 func Start(t testing.TB, env ...string) *Child {
 	t.Helper()
+	return start(t, &exec.Cmd{}, env)
+}
+
+// start starts a child with the arguments and attributes that it is to have.
+func start(t testing.TB, cmd *exec.Cmd, env []string) *Child {
+	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +39,8 @@ func Start(t testing.TB, env ...string) *Child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Child{t: t, cmd: exec.Command(program), in: in, Lines: make(chan string, 1<<16)}
+	c := &Child{t: t, cmd: cmd, in: in, Lines: make(chan string, 1<<16)}
+	cmd.Path, cmd.Args = program, append([]string{program}, cmd.Args...)
 	c.cmd.Env = append(os.Environ(), env...)
 	c.cmd.Stdin, c.cmd.Stderr = input, os.Stderr
 	out, err := c.cmd.StdoutPipe()
