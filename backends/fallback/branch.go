@@ -18,6 +18,9 @@ type branch struct {
 	ended  bool              // the session was destroyed
 	letter bool              // it lost a merge, and is kept for somebody to look at
 
+	// settled tells, in Standby, that the fast store has been told of the branch, which stays for nodes that do not reach that.
+	settled bool
+
 	// generation is that of the cache which has the branch too; empty if this node alone has it.
 	generation string
 }
@@ -46,12 +49,15 @@ func (b branch) has(v session.Version) bool {
 	return v == b.root.Version || v == b.rec.Version || slices.Contains(b.past, v)
 }
 
-// version is that of the record which carries the branch: just before the one of its session, so that the session itself can
-// take its place. The end of a session is later than all of them, and before the mark of one.
+// version is that of the record which carries the branch: just before the one of its session, so that the session itself, or
+// the settled branch, can take its place. The end of a session is later than all of them, and before the mark of one.
 func (b branch) version() session.Version {
 	v := b.rec.Version
-	if b.ended {
+	switch {
+	case b.ended:
 		v = lastVersion()
+	case b.settled:
+		return v
 	}
 	for i := len(v) - 1; i >= 0; i-- {
 		v[i]--
@@ -77,12 +83,13 @@ type branchJSON struct {
 	Rec        []byte   `json:"rec,omitempty"`
 	Ended      bool     `json:"ended,omitempty"`
 	Letter     bool     `json:"letter,omitempty"`
+	Settled    bool     `json:"settled,omitempty"`
 	Generation string   `json:"generation,omitempty"`
 }
 
 // record is what carries the branch in a store, made at a time.
 func (b branch) record(now time.Time) session.Record {
-	j := branchJSON{Ended: b.ended, Letter: b.letter, Generation: b.generation}
+	j := branchJSON{Ended: b.ended, Letter: b.letter, Settled: b.settled, Generation: b.generation}
 	if !b.root.Version.IsZero() {
 		j.Root = session.AppendRecord(nil, &b.root)
 	}
@@ -97,7 +104,11 @@ func (b branch) record(now time.Time) session.Record {
 		panic(err) // there is nothing in it that JSON does not have
 	}
 	lasts := awayLasts
-	if !b.ended {
+	switch {
+	case b.ended:
+	case b.settled && b.rec.Successor.IsZero():
+		lasts = markLasts
+	default:
 		lasts += max(0, b.rec.Deadline().Sub(now))
 	}
 	return session.Record{Version: b.version(), Created: now, Seen: now, TTL: lasts, Successor: branchID(), Payload: payload}
@@ -117,7 +128,7 @@ func parseBranch(rec session.Record) (b branch, err error) {
 	if err := json.Unmarshal(rec.Payload, &j); err != nil {
 		return branch{}, fmt.Errorf("%w: a branch of a session cannot be decoded", session.ErrCorrupt)
 	}
-	b = branch{ended: j.Ended, letter: j.Letter, generation: j.Generation}
+	b = branch{ended: j.Ended, letter: j.Letter, settled: j.Settled, generation: j.Generation}
 	if j.Root != nil {
 		if b.root, err = session.ParseRecord(j.Root); err != nil {
 			return branch{}, err

@@ -46,7 +46,18 @@
 // The package's tests simulate this on the code itself, with answers that are lost or late, nodes that die, stand still or
 // reach only some of the stores; and they leave rules of the protocol out in turn, which must be noticed.
 //
+// # Standby
+//
+// With Options.Mode Standby the fast store has the sessions, alone, and the durable one is a spare: it is told of the ends of
+// sessions, takes the place of the fast one for nodes that do not reach it, and gives everything back. Nobody is logged
+// out by that, but only those can go on meanwhile whom their node has seen in the last five minutes, and what the fast store
+// loses is lost. A logout is never undone, also not by a fast store that comes back with an older snapshot. See
+// docs/promises.md. While all is well a read is one call of the fast store and none of the durable one, and so is a change; the
+// end of a session is one of the fast and two of the durable store.
+//
 // # Cost
+//
+// In the mode Mirrored:
 //
 // While all is well a read is one call of the fast store, a change one of each, the end of a session two of each, and
 // keeping alive one of each. With a local store the end of a session costs two more of the durable one, for a note which

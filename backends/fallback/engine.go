@@ -45,6 +45,7 @@ type engine struct {
 
 	journal       *journal // nil without a local store
 	recent        *recent  // nil without one
+	letterbox     Local    // has the dead letters; nil without one
 	letters       atomic.Int64
 	requireShared bool // of what is acknowledged without the durable store
 	mergePayload  func(base, winner, loser []byte) (merged []byte, lost bool, err error)
@@ -54,6 +55,7 @@ type engine struct {
 	older string              // the generation that the cache has forgotten, or in which it has gone back in time
 	until time.Time           // until when our own word certainly stands in the state; zero if it does not
 	since time.Time           // when it was given first
+	heard time.Time           // when no node relies on not having heard it
 	beats map[string]lastBeat // of other nodes that have given theirs
 }
 
@@ -74,6 +76,9 @@ type rules struct {
 	noTell   bool // let others take the place of a branch
 	noAgain  bool // let a branch win that has grown since
 	noNote   bool // leave no note of a session that has ended
+
+	noWait   bool // Standby: go on in the durable store before all have heard
+	noReplay bool // Standby: rely on a fast store that has gone back in time
 }
 
 // The times of the protocol.
@@ -95,7 +100,7 @@ func newEngine(fast, durable session.Handler, local Local, clock Clock, random i
 	e := &engine{mergePayload: session.MergePayload, fast: fast, durable: durable, clock: clock, random: random, report: report, beats: make(map[string]lastBeat)}
 	e.locker, _ = durable.(session.Locker)
 	if local != nil {
-		e.recent = newRecent()
+		e.letterbox, e.recent = local, newRecent()
 		e.journal = &journal{local: local, report: report, open: make(map[session.ID]opening), blank: func() session.Record {
 			now := clock.Now()
 			return session.Record{Version: e.stamp(session.Version{}), Created: now, Seen: now, TTL: markLasts}

@@ -47,6 +47,28 @@ func rough() map[string]faults {
 	}
 }
 
+// standby are scenarios of the mode Standby.
+func standby() map[string]faults {
+	all := map[string]faults{
+		"the fast store is away":         {outage: [2]int{6, 0}, lost: [2]int{40, 0}},
+		"nodes do not reach the fast":    {partition: [2]int{8, 0}, lost: [2]int{40, 0}},
+		"and nodes die":                  {outage: [2]int{4, 0}, partition: [2]int{4, 0}, lost: [2]int{40, 0}, crash: 6},
+		"and answers do not arrive":      {outage: [2]int{4, 0}, partition: [2]int{4, 0}, lost: [2]int{40, 20}, crash: 6},
+		"and nodes stand still":          {outage: [2]int{4, 0}, partition: [2]int{4, 0}, lost: [2]int{30, 0}, pause: 8},
+		"the fast store goes back":       {outage: [2]int{2, 0}, lost: [2]int{20, 0}, rewind: 8, crash: 2},
+		"the durable store is away":      {outage: [2]int{0, 6}, lost: [2]int{10, 40}, crash: 2},
+		"a node without the durable":     {partition: [2]int{0, 8}, lost: [2]int{0, 20}},
+		"one store at a time":            {outage: [2]int{4, 4}, lost: [2]int{30, 30}, crash: 2, oneAtOnce: true},
+		"both, and each node for itself": {outage: [2]int{3, 3}, partition: [2]int{3, 3}, lost: [2]int{30, 30}, pause: 4},
+		"all that":                       {outage: [2]int{8, 0}, partition: [2]int{15, 0}, lost: [2]int{60, 0}, pause: 15, rewind: 8, crash: 4},
+	}
+	for name, f := range all {
+		f.standby = true
+		all[name] = f
+	}
+	return all
+}
+
 const steps = 400
 
 // seeds is how many runs each scenario has: SEEDS in the environment, or what an ordinary test has time for.
@@ -92,6 +114,9 @@ func TestSimulation(t *testing.T) {
 	for name, f := range rough() {
 		all["rough: "+name] = f
 	}
+	for name, f := range standby() {
+		all["standby: "+name] = f
+	}
 	for name, f := range all {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
 			s, seed, acked := search(f, fallback.Rules{}, 0, seeds())
@@ -119,6 +144,17 @@ func noticed() map[string]run {
 	}
 }
 
+// noticedStandby has the same for those of Standby.
+func noticedStandby() map[string]run {
+	return map[string]run{
+		"carry no tombstones":                {"all that", 921},
+		"go on before all have heard":        {"and answers do not arrive", 1637},
+		"go on without a word":               {"and answers do not arrive", 70},
+		"leave no tombstone":                 {"a node without the durable", 1},
+		"rely on a store that has gone back": {"the fast store goes back", 1468},
+	}
+}
+
 type run struct {
 	scenario string
 	seed     int
@@ -126,18 +162,26 @@ type run struct {
 
 // Each of these rules is needed: without it, some run goes wrong.
 func TestAblations(t *testing.T) {
-	rules := fallback.AblatedRules()
+	ablate(t, rough(), fallback.AblatedRules(), noticed())
+}
+
+// So is each of Standby.
+func TestAblationsStandby(t *testing.T) {
+	ablate(t, standby(), fallback.AblatedStandby(), noticedStandby())
+}
+
+func ablate(t *testing.T, scenarios map[string]faults, rules map[string]fallback.Rules, noticed map[string]run) {
 	for _, name := range slices.Sorted(maps.Keys(rules)) {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
-			if known, ok := noticed()[name]; ok { // to save the time
-				if s, _, _ := search(rough()[known.scenario], rules[name], known.seed-1, 1); s != nil {
+			if known, ok := noticed[name]; ok { // to save the time
+				if s, _, _ := search(scenarios[known.scenario], rules[name], known.seed-1, 1); s != nil {
 					return
 				}
 			}
 			const some = 1000 // of one scenario, before others have their turn
 			for first := 0; first < max(40_000, seeds()); first += some {
-				for _, scenario := range slices.Sorted(maps.Keys(rough())) {
-					if s, seed, _ := search(rough()[scenario], rules[name], first, some); s != nil {
+				for _, scenario := range slices.Sorted(maps.Keys(scenarios)) {
+					if s, seed, _ := search(scenarios[scenario], rules[name], first, some); s != nil {
 						t.Logf("noticed when %s, seed %d: %s", scenario, seed, s.wrong[0])
 						return
 					}

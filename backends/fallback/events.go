@@ -23,10 +23,10 @@ type EventKind uint8
 const (
 	EventDown        EventKind = iota + 1 // a store has failed three calls in a row, or a probe: it is not asked any more
 	EventUp                               // it has answered three probes in a row
-	EventPast                             // sessions are read from the durable store until the fast one has begun anew: some node did not reach it, or it has lost something
-	EventBelieved                         // sessions are read from the fast store
-	EventBranched                         // the first session was changed without the durable store
-	EventCarriedBack                      // the durable store knows of all of them
+	EventPast                             // the fast store is not relied on, because some node does not reach it or it has lost something
+	EventBelieved                         // it is
+	EventBranched                         // the first session was changed without the store that has them: the durable one, in Standby the fast one
+	EventCarriedBack                      // that store knows of all of them
 	EventDeadLetter                       // a record has lost something to a merge
 )
 
@@ -47,13 +47,13 @@ func (ev Event) log(logger *slog.Logger) {
 	case EventUp:
 		logger.Info("session fallback: a store answers again", "store", ev.Store)
 	case EventPast:
-		logger.Warn("session fallback: sessions are read from the durable store until the fast one has begun anew", "nodes", ev.Past)
+		logger.Warn("session fallback: the fast store is not relied on, because some node does not reach it or it has lost something", "nodes", ev.Past)
 	case EventBelieved:
-		logger.Info("session fallback: sessions are read from the fast store")
+		logger.Info("session fallback: the fast store is relied on")
 	case EventBranched:
-		logger.Warn("session fallback: sessions are changed without the durable store")
+		logger.Warn("session fallback: sessions are changed without the store that has them")
 	case EventCarriedBack:
-		logger.Info("session fallback: the durable store knows of all changes again")
+		logger.Info("session fallback: the store that has the sessions knows of all changes again")
 	case EventDeadLetter:
 		logger.Warn("session fallback: several nodes have changed the same value without the stores, and one change is kept as a dead letter")
 	}

@@ -7,44 +7,72 @@ import (
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
-// For the simulation, which runs the engine itself.
+// For the simulation, which runs the protocols themselves.
 type (
-	Engine = engine
-	Rules  = rules
+	Rules = rules
+	// Engine is a protocol.
+	Engine struct {
+		protocol
+		e *engine
+	}
 )
 
 func NewEngine(fast, durable session.Handler, local Local, clock Clock, random io.Reader, r Rules) *Engine {
 	e := newEngine(fast, durable, local, clock, random, func(Event) {})
 	e.rules = r
-	return e
+	return &Engine{e, e}
 }
 
-func (e *engine) Tick(ctx context.Context) { e.tick(ctx) }
+func NewStandby(fast session.Handler, durable Local, clock Clock, random io.Reader, r Rules) *Engine {
+	e := newEngine(fast, durable, nil, clock, random, func(Event) {})
+	e.rules = r
+	return &Engine{newStandby(e, durable, false), e}
+}
+
+func (e *Engine) Tick(ctx context.Context) { e.tick(ctx) }
 
 // Load finds the branches of the node's local store.
-func (e *engine) Load(ctx context.Context) error { return e.journal.load(ctx) }
+func (e *Engine) Load(ctx context.Context) error {
+	if e.e.journal == nil {
+		return nil
+	}
+	return e.e.journal.load(ctx)
+}
 
 // Drain settles them.
-func (e *engine) Drain(ctx context.Context) { e.drain(ctx, 1) }
+func (e *Engine) Drain(ctx context.Context) { e.drain(ctx, 1) }
 
 // Open is how many there are.
-func (e *engine) Open() int { return e.journal.len() }
+func (e *Engine) Open() int { return e.opened() }
 
 // Patient makes slow calls of the fast store count as any other.
-func (e *engine) Patient() { e.fastHealth.slow = 0 }
+func (e *Engine) Patient() { e.e.fastHealth.slow = 0 }
 
 // FastUp reports whether the fast store counts as there.
-func (e *engine) FastUp() bool { return e.fastHealth.up() }
+func (e *Engine) FastUp() bool { return e.e.fastHealth.up() }
 
 // Merge makes the engine merge payloads in another way.
-func (e *engine) Merge(how func(base, winner, loser []byte) ([]byte, bool, error)) {
-	e.mergePayload = how
+func (e *Engine) Merge(how func(base, winner, loser []byte) ([]byte, bool, error)) {
+	e.e.mergePayload = how
 }
 
 // Settled reports whether the node has read that nobody writes past the cache.
-func (e *engine) Settled() bool {
-	v := e.current()
-	return e.journal.len() == 0 && v.reliable(e.clock.Now()) && !e.outdated(v) && e.fastHealth.up() && e.durableHealth.up()
+func (e *Engine) Settled() bool {
+	return e.opened() == 0 && e.believed(e.e.current()) && e.e.durableHealth.up()
+}
+
+// IsMark reports whether a record is a mark.
+func IsMark(rec session.Record) bool { return isMark(rec) }
+
+// AblatedStandby returns rules that leave one part of Standby out.
+func AblatedStandby() map[string]Rules {
+	return map[string]Rules{
+		"go on without a word":               {noWord: true},
+		"go on before all have heard":        {noWait: true},
+		"leave no tombstone":                 {noMark: true},
+		"rely on a store that has gone back": {noSince: true},
+		"carry no tombstones":                {noReplay: true},
+	}
 }
 
 // AblatedRules returns rules that leave one part of the protocol out.

@@ -95,7 +95,12 @@ func (j *journal) has(id session.ID) bool {
 func (j *journal) ids() []session.ID {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(j.open), func(a, b session.ID) int { return bytes.Compare(a[:], b[:]) })
+	return sorted(maps.Keys(j.open))
+}
+
+// sorted makes the order of a map's keys the same each time, for the simulation.
+func sorted(ids iter.Seq[session.ID]) []session.ID {
+	return slices.SortedFunc(ids, func(a, b session.ID) int { return bytes.Compare(a[:], b[:]) })
 }
 
 func (j *journal) len() int {
@@ -215,16 +220,16 @@ func (j *journal) close(id session.ID, turn uint64) {
 	}
 }
 
-// letters yields the records that are kept because they have lost something.
-func (j *journal) letters(ctx context.Context) iter.Seq2[session.Record, error] {
+// letters yields the records that a store keeps because they have lost something.
+func letters(ctx context.Context, box Local) iter.Seq2[session.Record, error] {
 	return func(yield func(session.Record, error) bool) {
-		if j == nil {
+		if box == nil {
 			return
 		}
-		for id, err := range j.local.List(ctx) {
+		for id, err := range box.List(ctx) {
 			var rec session.Record
 			if err == nil {
-				rec, err = j.local.Read(ctx, id)
+				rec, err = box.Read(ctx, id)
 			}
 			if errors.Is(err, session.ErrNotFound) || err == nil && !isBranch(rec) {
 				continue

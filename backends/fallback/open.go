@@ -25,7 +25,10 @@ func open(ctx context.Context, u *url.URL) (session.Handler, error) {
 	plain.RawQuery = strings.ReplaceAll(u.RawQuery, "+", "%2B") // of redis+cluster://; nothing here has a blank
 	p := storeurl.New(&plain)
 	urls := []string{p.String("fast", ""), p.String("durable", ""), p.String("local", "")}
-	o := Options{RequireShared: p.Bool("require_shared", false)}
+	o := Options{RequireShared: p.Bool("require_shared", false), ServeUnverified: p.Bool("serve_unverified", false)}
+	if p.Bool("standby", false) {
+		o.Mode = Standby
+	}
 	if err := p.Err(); err != nil {
 		return nil, fmt.Errorf("%w (inside of the URL of a store, & is written %%26, and %% is %%25)", err)
 	}
@@ -68,10 +71,12 @@ func open(ctx context.Context, u *url.URL) (session.Handler, error) {
 //
 //	fallback://?fast=redis://localhost:6379&durable=mysql://app:secret@localhost:3306/app&local=file:///var/lib/app/sessions
 //
-//	fast            the URL of the fast store
-//	durable         that of the durable one
-//	local           that of the node's own, usually file://; without it nothing is changed while the durable one is away
-//	require_shared  true: see Options.RequireShared; default false
+//	fast              the URL of the fast store
+//	durable           that of the durable one
+//	local             that of the node's own, usually file://; without it nothing is changed while the durable one is away
+//	require_shared    true: see Options.RequireShared; default false
+//	standby           true: the mode is Standby; default false
+//	serve_unverified  true: see Options.ServeUnverified; default false
 //
 // The packages of the stores have to be imported. Inside of their URLs, & is written %26, and % is %25. Errors show no more of
 // a URL than scheme and host. session.Open does the same.

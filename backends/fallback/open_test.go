@@ -22,6 +22,7 @@ func TestOpen(t *testing.T) {
 		"two":     "fallback://?fast=memory://&durable=file://" + dir + "/a",
 		"three":   "fallback://?fast=memory://&durable=file://" + dir + "/b&local=file://" + dir + "/c&require_shared=true",
 		"escaped": "fallback://?fast=memory://&durable=" + url.QueryEscape("file://"+dir+"/d?sync=false&lock_wait=1s"),
+		"standby": "fallback://?fast=memory://&durable=file://" + dir + "/f&standby=true&serve_unverified=true",
 		"slash":   "fallback:///?fast=memory://&durable=file://" + dir + "/e",
 	} {
 		s, err := fallback.Open(rawURL)
@@ -50,6 +51,7 @@ func TestOpenRefuses(t *testing.T) {
 		"fallback://?fast=memory://&durable=file:///tmp?sync=false&lock_wait=1s":        "%26",
 		"fallback://?fast=memory://&durable=memory://&local=redis+cluster://u:s3cret@h": "no backend is registered for redis+cluster",
 		"fallback://?fast=memory://&durable=memory://&require_shared=s3cret":            "require_shared must be true or false",
+		"fallback://?fast=memory://&durable=memory://&standby=true&require_shared=true": "Standby takes",
 		"redis://u:s3cret@h": "fallback://",
 	} {
 		_, err := fallback.Open(rawURL)

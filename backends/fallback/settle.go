@@ -261,12 +261,12 @@ func (e *engine) stamp(after session.Version) session.Version {
 func (e *engine) letter(ctx context.Context, lost session.Record) error {
 	e.letters.Add(1)
 	e.report(Event{Kind: EventDeadLetter})
-	if e.journal == nil {
+	if e.letterbox == nil {
 		return nil // another node has the branch too
 	}
 	id := session.ID(sha256.Sum256(append([]byte("letter"), lost.Version[:]...))) // of no token; the same if it is kept again
 	rec := branch{rec: lost, letter: true}.record(e.clock.Now())
-	if err := e.journal.local.Write(ctx, id, rec, session.Version{}); err != nil {
+	if err := e.letterbox.Write(ctx, id, rec, session.Version{}); err != nil {
 		return unavailable(err)
 	}
 	return nil
@@ -277,15 +277,22 @@ func (e *engine) drain(ctx context.Context, workers int) {
 	if !e.durableHealth.up() || e.journal.len() == 0 {
 		return
 	}
-	ids := e.journal.ids()
+	_ = each(ctx, workers, e.journal.ids(), func(id session.ID) error { return e.settleOwn(ctx, id) }) // else the next time
+}
+
+// each does something with several ids at a time, until ctx ends. It returns the last error.
+func each(ctx context.Context, workers int, ids []session.ID, do func(id session.ID) error) error {
 	var next atomic.Int64
+	var failed atomic.Pointer[error]
 	work := func() {
-		for ctx.Err() == nil && e.durableHealth.up() {
+		for {
 			n := int(next.Add(1))
 			if n > len(ids) {
 				return
 			}
-			_ = e.settleOwn(ctx, ids[n-1]) // else the next time
+			if err := or(ctx.Err(), do(ids[n-1])); err != nil {
+				failed.Store(&err)
+			}
 		}
 	}
 	var others sync.WaitGroup
@@ -294,4 +301,8 @@ func (e *engine) drain(ctx context.Context, workers int) {
 	}
 	work()
 	others.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }

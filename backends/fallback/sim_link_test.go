@@ -1,8 +1,10 @@
 package fallback_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -108,6 +110,28 @@ func mergeWords(base, winner, loser []byte) ([]byte, bool, error) {
 		}
 	}
 	return []byte(strings.Join(words, " ")), false, nil
+}
+
+// List implements session.Lister.
+func (l *link) List(ctx context.Context) iter.Seq2[session.ID, error] {
+	return func(yield func(session.ID, error) bool) {
+		var ids []session.ID
+		err := l.call(ctx, "list", session.ID{}, func() error {
+			for id := range l.tier.Handler.(*memstore.Store).List(context.Background()) {
+				ids = append(ids, id)
+			}
+			return nil
+		})
+		slices.SortFunc(ids, func(a, b session.ID) int { return bytes.Compare(a[:], b[:]) })
+		for _, id := range ids {
+			if !yield(id, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(session.ID{}, err)
+		}
+	}
 }
 
 func (l *link) GC(context.Context, int) (int, error) { return 0, nil }

@@ -39,6 +39,8 @@ type simulation struct {
 	patient   bool
 	alone     bool
 	strict    bool // nothing that cannot be verified is served
+	standby   bool
+	lossy     bool // the store that has the sessions goes back in time
 	single    bool // no two misfortunes come together, so there is nothing to merge
 	tries     int
 }
@@ -54,6 +56,7 @@ type faults struct {
 	oneAtOnce bool
 	alone     bool // there are no local stores
 	patient   bool // a slow call of the fast store is none that has failed
+	standby   bool // the fast store has the sessions
 }
 
 // single reports whether only one of the stores is ever in trouble.
@@ -133,7 +136,7 @@ type task struct {
 type taskKey struct{}
 
 func simulate(seed uint64, f faults, r fallback.Rules, verbose bool) *simulation {
-	s := &simulation{patient: f.patient, alone: f.alone, perhaps: make(map[string]bool), single: f.single(), verbose: verbose, rnd: rand.New(rand.NewPCG(seed, 1)), rules: r, now: time.Now(), strict: f.outage[1]+f.partition[1]+f.lost[1] == 0}
+	s := &simulation{patient: f.patient, alone: f.alone, standby: f.standby, lossy: f.standby && f.rewind > 0, perhaps: make(map[string]bool), single: f.single() && !f.standby, verbose: verbose, rnd: rand.New(rand.NewPCG(seed, 1)), rules: r, now: time.Now(), strict: f.outage[1]+f.partition[1]+f.lost[1] == 0}
 	for i := range s.tiers {
 		s.tiers[i] = newTier(i)
 	}
@@ -192,7 +195,11 @@ func (s *simulation) boot(n *node) {
 	if !s.alone {
 		local = disk{n, n.local}
 	}
-	n.engine = fallback.NewEngine(&link{n, s.tiers[0]}, &link{n, s.tiers[1]}, local, n, s, s.rules)
+	if s.standby {
+		n.engine = fallback.NewStandby(&link{n, s.tiers[0]}, &link{n, s.tiers[1]}, n, s, s.rules)
+	} else {
+		n.engine = fallback.NewEngine(&link{n, s.tiers[0]}, &link{n, s.tiers[1]}, local, n, s, s.rules)
+	}
 	if s.patient {
 		n.engine.Patient()
 	}
@@ -231,7 +238,7 @@ func (s *simulation) step() {
 	}
 	for _, n := range s.nodes {
 		s.single = s.single && (n.engine.FastUp() || s.faults.outage[1]+s.faults.lost[1] == 0) // a slow call is a misfortune too
-		if !n.draining && n.engine.Open() > 0 && !s.now.Before(n.paused) && s.chance(100) {
+		if !n.draining && (s.standby || n.engine.Open() > 0) && !s.now.Before(n.paused) && s.chance(100) {
 			n.draining = true
 			s.begin(n, "drain", func(ctx context.Context) {
 				born := n.born

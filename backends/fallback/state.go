@@ -160,7 +160,7 @@ func (e *engine) giveWord(ctx context.Context) error {
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			if !at.Before(e.until) {
-				e.since = at
+				e.since, e.heard = at, e.clock.Now().Add(trust)
 			}
 			e.until = at.Add(ownLasts)
 			e.learn(v)

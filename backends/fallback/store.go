@@ -17,6 +17,8 @@ import (
 
 // Options are the settings of a Store. The zero value is ready to use.
 type Options struct {
+	// Mode is which store has the sessions while all is well. Default: Mirrored. All nodes must have the same.
+	Mode Mode
 	// Logger gets a line when a store goes away or comes back, and when the nodes stop or begin to believe the fast one.
 	// Default: slog.Default.
 	Logger *slog.Logger
@@ -29,11 +31,28 @@ type Options struct {
 	// RequireShared refuses changes of which this node alone would know, because neither of the other stores answers. With
 	// it, a node that is lost for ever takes nothing with it unless the fast store is lost too.
 	RequireShared bool
+	// ServeUnverified lets Standby serve sessions of the fast store while the durable one cannot tell whether they have
+	// ended: when the fast one has restarted meanwhile, or this node has. Default: they are unavailable.
+	ServeUnverified bool
 }
+
+// Mode is which store has the sessions while all is well.
+type Mode uint8
+
+// The modes.
+const (
+	// Mirrored keeps every session in the durable store, and reads it from the fast one.
+	Mirrored Mode = iota
+	// Standby keeps sessions in the fast store alone. The durable one is told of the ends of sessions, and takes the place of the
+	// fast one for nodes that do not reach it, with what they have seen in the last five minutes. It must be a
+	// session.Lister, and there is no local store.
+	Standby
+)
 
 // Store is a session.Handler, session.Toucher, session.Locker, session.Pinger and io.Closer. It is safe for concurrent use.
 type Store struct {
-	*engine
+	protocol
+	engine *engine
 	stop   context.CancelFunc
 	loops  sync.WaitGroup
 	events chan Event
@@ -57,10 +76,18 @@ func New(fast, durable session.Handler, opts *Options) (*Store, error) {
 	}
 	s := &Store{events: make(chan Event, eventsMost)}
 	s.engine = newEngine(fast, durable, o.Local, wallClock{}, rand.Reader, s.report)
-	s.requireShared = o.RequireShared
+	s.engine.requireShared = o.RequireShared
+	s.protocol = s.engine
+	if o.Mode == Standby {
+		listed, ok := durable.(Local)
+		if !ok || o.Local != nil || o.RequireShared {
+			return nil, errors.New("fallback: Standby takes a durable store that can list its sessions, like mysqlstore, and neither Local nor RequireShared")
+		}
+		s.protocol = newStandby(s.engine, listed, o.ServeUnverified)
+	}
 	ctx, stop := context.WithCancel(context.Background())
-	if s.journal != nil {
-		if err := s.journal.load(ctx); err != nil {
+	if s.engine.journal != nil {
+		if err := s.engine.journal.load(ctx); err != nil {
 			stop()
 			return nil, fmt.Errorf("fallback: the local store cannot be listed: %w", err)
 		}
@@ -68,9 +95,7 @@ func New(fast, durable session.Handler, opts *Options) (*Store, error) {
 	s.stop = stop
 	s.loops.Go(func() { s.tellEvents(ctx, cmp.Or(o.Logger, slog.Default()), o.Observe) })
 	s.loops.Go(func() { s.run(ctx) })
-	if s.journal != nil {
-		s.loops.Go(func() { s.carryBack(ctx) })
-	}
+	s.loops.Go(func() { s.carryBack(ctx) })
 	return s, nil
 }
 
@@ -113,8 +138,8 @@ func (s *Store) carryBack(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if time.Since(loaded) > reload {
-			_ = s.journal.load(ctx) // else the next time
+		if j := s.engine.journal; j != nil && time.Since(loaded) > reload {
+			_ = j.load(ctx) // else the next time
 			loaded = time.Now()
 		}
 		s.drain(ctx, carriers)
@@ -123,16 +148,17 @@ func (s *Store) carryBack(ctx context.Context) {
 
 // stores are all that the Store has taken over.
 func (s *Store) stores() []session.Handler {
-	if s.journal == nil {
-		return []session.Handler{s.fast, s.durable}
+	e := s.engine
+	if e.journal == nil {
+		return []session.Handler{e.fast, e.durable}
 	}
-	return []session.Handler{s.fast, s.durable, s.journal.local}
+	return []session.Handler{e.fast, e.durable, e.journal.local}
 }
 
 // Close ends the Store's goroutines and closes its stores, if they are io.Closers. Every call after it is
 // session.ErrClosed. Closing twice does no harm.
 func (s *Store) Close() error {
-	if s.closed.Swap(true) {
+	if s.engine.closed.Swap(true) {
 		return nil
 	}
 	s.stop()
@@ -146,28 +172,32 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// GC removes expired sessions of the durable store, and tells how many; and what has expired in the others.
+// GC removes expired sessions of the store that has the sessions, and tells how many; and what has expired in the others.
 func (s *Store) GC(ctx context.Context, limit int) (removed int, err error) {
-	if s.journal != nil {
-		_, _ = s.journal.local.GC(ctx, limit)
+	e := s.engine
+	if e.journal != nil {
+		_, _ = e.journal.local.GC(ctx, limit)
 	}
-	if s.fastHealth.up() {
-		_ = s.onFast(ctx, func() error { _, err := s.fast.GC(ctx, limit); return err })
+	var ofFast int
+	errFast := e.onFast(ctx, func() (err error) { ofFast, err = e.fast.GC(ctx, limit); return err })
+	err = e.onDurable(ctx, func() (err error) { removed, err = e.durable.GC(ctx, limit); return err })
+	if health, _ := s.main(); health == &e.fastHealth {
+		return ofFast, errFast
 	}
-	err = s.onDurable(ctx, func() (err error) { removed, err = s.durable.GC(ctx, limit); return err })
 	return removed, err
 }
 
-// Ping returns nil if the durable store takes sessions. Without the fast one they are served too.
+// Ping returns nil if the store that has the sessions takes them, or in Standby the durable one in its place.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.onDurable(ctx, func() error {
-		if p, ok := s.durable.(session.Pinger); ok {
+	health, main := s.main()
+	return s.engine.guarded(ctx, health, func() error {
+		if p, ok := main.(session.Pinger); ok {
 			if err := p.Ping(ctx); !errors.Is(err, errors.ErrUnsupported) {
 				return err
 			}
 		}
-		_, err := s.look(ctx)
-		return err
+		_, err := main.Read(ctx, stateID())
+		return unless(err, session.ErrNotFound)
 	})
 }
 
@@ -183,7 +213,8 @@ type Status struct {
 	Believed bool `json:"believed"`
 	// Past is how many nodes store sessions without the fast store, as far as this node has heard.
 	Past int `json:"past"`
-	// Open is how many sessions this node has changed without the durable store and not yet carried back.
+	// Open is how many sessions this node has changed without the durable store, in Standby without the fast one, and not
+	// yet carried back.
 	Open int `json:"open"`
 	// DeadLetters is how many records have lost something to a merge since the program began. See Store.DeadLetters.
 	DeadLetters int64 `json:"dead_letters"`
@@ -191,18 +222,18 @@ type Status struct {
 
 // Status returns what this node knows now. It makes no call.
 func (s *Store) Status() Status {
-	v := s.current()
-	fast, durable := s.fastHealth.up(), s.durableHealth.up()
+	e := s.engine
+	v := e.current()
 	return Status{
-		Serves: !s.closed.Load() && (durable || s.journal != nil && (s.usable(v) || !s.requireShared)),
-		FastUp: fast, DurableUp: durable,
-		Believed: fast && v.reliable(s.clock.Now()) && !s.outdated(v), Past: len(v.Past),
-		Open: s.journal.len(), DeadLetters: s.letters.Load(),
+		Serves: !e.closed.Load() && s.serves(v),
+		FastUp: e.fastHealth.up(), DurableUp: e.durableHealth.up(),
+		Believed: s.believed(v), Past: len(v.Past),
+		Open: s.opened(), DeadLetters: e.letters.Load(),
 	}
 }
 
-// DeadLetters yields the records that have lost something to a merge, as the local store has them: for a week. A payload has
+// DeadLetters yields the records that have lost something to a merge, as the local store has them, in Standby the durable one: for a week. A payload has
 // what was lost among what was not.
 func (s *Store) DeadLetters(ctx context.Context) iter.Seq2[session.Record, error] {
-	return s.journal.letters(ctx)
+	return letters(ctx, s.engine.letterbox)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -61,11 +62,45 @@ func TestConforms(t *testing.T) {
 	}
 }
 
+// TestConformsStandby runs the suite in the other mode.
+func TestConformsStandby(t *testing.T) {
+	t.Parallel()
+	const most = 1 << 21
+	fast, durable := memstore.New(&memstore.Options{MaxBytes: most}), memstore.New(nil)
+	o := quiet()
+	o.Mode = fallback.Standby
+	sessiontest.Run(t, sessiontest.Harness{
+		Open:    func(context.Context) (session.Handler, error) { return fallback.New(shared{fast}, shared{durable}, o) },
+		Toucher: true, Locker: true, Pinger: true, Closer: true, TooLarge: most + 1,
+		Broken: func(context.Context) (session.Handler, error) { return fallback.New(broken(), listed{broken()}, o) },
+	})
+}
+
+// listed is a store that can be listed, and is empty.
+type listed struct{ session.Handler }
+
+func (listed) List(context.Context) iter.Seq2[session.ID, error] {
+	return func(func(session.ID, error) bool) {}
+}
+
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	for _, pair := range [][2]session.Handler{{nil, memstore.New(nil)}, {memstore.New(nil), nil}} {
 		if _, err := fallback.New(pair[0], pair[1], nil); err == nil {
 			t.Error("a Store without a store is made")
+		}
+	}
+	for name, o := range map[string]fallback.Options{
+		"a local store":   {Mode: fallback.Standby, Local: memstore.New(nil)},
+		"RequireShared":   {Mode: fallback.Standby, RequireShared: true},
+		"a list-less one": {Mode: fallback.Standby},
+	} {
+		durable := session.Handler(memstore.New(nil))
+		if name == "a list-less one" {
+			durable = broken()
+		}
+		if _, err := fallback.New(memstore.New(nil), durable, &o); err == nil {
+			t.Errorf("Standby with %s is made", name)
 		}
 	}
 }

@@ -51,6 +51,7 @@ type site struct {
 // the servers. Between them and it are proxies.
 type node struct {
 	name         string
+	mode         fallback.Mode
 	redis, maria *servers.Proxy
 	dir          string // its local store
 	store        *fallback.Store
@@ -61,7 +62,15 @@ type node struct {
 // newSite starts a site and waits until its nodes read from Redis. Nil options mean those of the servers.
 func newSite(t testing.TB, redis *servers.RedisOptions, maria *servers.MariaDBOptions) *site {
 	s := newServers(t, redis, maria)
-	s.open()
+	s.open(fallback.Mirrored)
+	s.settle()
+	return s
+}
+
+// newSiteIn is newSite in a mode.
+func newSiteIn(t testing.TB, mode fallback.Mode, redis *servers.RedisOptions) *site {
+	s := newServers(t, redis, nil)
+	s.open(mode)
 	s.settle()
 	return s
 }
@@ -76,8 +85,9 @@ func newServers(t testing.TB, redis *servers.RedisOptions, maria *servers.MariaD
 }
 
 // open starts all nodes.
-func (s *site) open() {
+func (s *site) open(mode fallback.Mode) {
 	for _, n := range s.nodes {
+		n.mode = mode
 		s.boot(n)
 		s.t.Cleanup(func() { n.shut(s.t) })
 	}
@@ -100,13 +110,13 @@ func (n *node) start(redisURL, mariaURL string, lock session.LockOptions, log io
 	if err != nil {
 		return err
 	}
-	local, err := filestore.New(n.dir, nil)
-	if err != nil {
-		return err
+	opts := fallback.Options{Mode: n.mode, Logger: slog.New(slog.NewTextHandler(log, nil)).With("node", n.name)}
+	if n.mode == fallback.Mirrored {
+		if opts.Local, err = filestore.New(n.dir, nil); err != nil {
+			return err
+		}
 	}
-	n.store, err = fallback.New(fast, durable, &fallback.Options{
-		Local: local, Logger: slog.New(slog.NewTextHandler(log, nil)).With("node", n.name),
-	})
+	n.store, err = fallback.New(fast, durable, &opts)
 	if err != nil {
 		return err
 	}

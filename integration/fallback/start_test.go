@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nonstick-go/nonstick/backends/fallback"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
 
@@ -22,7 +23,7 @@ func TestStartWithoutRedis(t *testing.T) {
 				hide(s, n)
 			}
 			begin := time.Now()
-			s.open()
+			s.open(fallback.Mirrored)
 			var token string
 			for status := 0; status != http.StatusOK; {
 				if time.Since(begin) > time.Minute {

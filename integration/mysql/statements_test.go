@@ -142,3 +142,40 @@ func TestPingWarns(t *testing.T) { //nolint:paralleltest // it looks at the defa
 		}
 	}
 }
+
+// A list has every session, however many batches it takes.
+func TestList(t *testing.T) {
+	t.Parallel()
+	m := servers.StartMariaDB(t, nil)
+	s := open(t, m.URL())
+	must(t, "Ping", s.Ping(t.Context()))
+	list := func() int {
+		ids := make(map[session.ID]bool)
+		for id, err := range s.List(t.Context()) {
+			must(t, "List", err)
+			if ids[id] {
+				t.Fatal("a session is there twice")
+			}
+			ids[id] = true
+		}
+		return len(ids)
+	}
+	if n := list(); n != 0 {
+		t.Errorf("an empty store lists %d sessions", n)
+	}
+	m.Exec("INSERT INTO sessions.nonstick_sessions (id, version, seen, expires, record)" +
+		" SELECT UNHEX(SHA2(seq, 256)), UNHEX(MD5(seq)), 0, 253402300799000, '' FROM sessions.seq_1_to_2000")
+	if n := list(); n != 2000 { // two whole batches, and the one after them
+		t.Errorf("listed %d sessions, want 2,000", n)
+	}
+	m.Exec("DELETE FROM sessions.nonstick_sessions LIMIT 1")
+	if n := list(); n != 1999 {
+		t.Errorf("listed %d sessions, want 1,999", n)
+	}
+	m.Kill()
+	for id, err := range s.List(t.Context()) {
+		if err == nil {
+			t.Fatalf("%v is listed by a server that is dead", id)
+		}
+	}
+}

@@ -41,9 +41,14 @@ func (s *Store) GC(ctx context.Context, limit int) (removed int, err error) {
 }
 
 // expired finds rows that may be removed, the oldest first.
-func (s *Store) expired(ctx context.Context, now int64, limit int) (ids []session.ID, err error) {
+func (s *Store) expired(ctx context.Context, now int64, limit int) ([]session.ID, error) {
+	return s.ids(ctx, s.sql.find, now, limit)
+}
+
+// ids returns what a statement finds.
+func (s *Store) ids(ctx context.Context, query string, args ...any) (ids []session.ID, err error) {
 	err = s.twice(ctx, func() error {
-		rows, err := s.db.QueryContext(ctx, s.sql.find, now, limit)
+		rows, err := s.db.QueryContext(ctx, query, args...)
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ type statements struct {
 
 	read, create, change, replace, touch, destroy string
 	find, remove                                  string // GC
+	list                                          string
 	lock, locked, stored                          string
 
 	table string
@@ -44,6 +45,7 @@ func newStatements(table string) statements {
 		touch:   in("UPDATE TABLE SET seen = ?, expires = ? WHERE id = ? AND version = ? AND seen <= ? AND ENDS > ?"),
 		destroy: in("DELETE FROM TABLE WHERE id = ?"),
 		find:    in("SELECT id FROM TABLE WHERE expires <= LEAST(?, SERVER_NOW DIV 1000) ORDER BY expires LIMIT ?"),
+		list:    in("SELECT id FROM TABLE WHERE id > ? ORDER BY id LIMIT ?"),
 		remove:  in("DELETE FROM TABLE WHERE ENDS <= LEAST(?, SERVER_NOW DIV 1000) AND id IN "),
 		lock: in("SELECT version, expires, seen, lock_turn, lock_state, SERVER_NOW," +
 			" IF(? OR lock_state IS NULL OR LEFT(lock_state, 16) = ?, record, NULL) FROM TABLE WHERE id = ?"),
