@@ -2,6 +2,7 @@ package fallback_test
 
 import (
 	"fmt"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -59,7 +60,7 @@ func TestHerd(t *testing.T) {
 	for w := range 8 {
 		all.Go(func() {
 			for i := w; i < sessions; i += 8 {
-				_, _, tokens[i], _ = s.nodes[i%3].get("/login", "")
+				insist(t, "login", func() bool { _, _, tokens[i], _ = s.nodes[i%3].get("/login", ""); return tokens[i] != "" })
 			}
 		})
 	}
@@ -74,8 +75,14 @@ func TestHerd(t *testing.T) {
 		for w := range 8 {
 			all.Go(func() {
 				for i := w; i < sessions; i += 8 {
-					if status, p, _, _ := s.nodes[(i+round)%3].get("/show", tokens[i]); status != 200 || p.User == "" {
-						t.Errorf("session %d: status %d, user %q", i, status, p.User)
+					var p page
+					insist(t, "reading", func() bool {
+						var status int
+						status, p, _, _ = s.nodes[(i+round)%3].get("/show", tokens[i])
+						return status == http.StatusOK
+					})
+					if p.User == "" {
+						t.Errorf("session %d is gone", i)
 					}
 				}
 			})
