@@ -94,9 +94,7 @@ func TestFaults(t *testing.T) {
 			if f.lag {
 				lag = 2 * time.Second
 			}
-			c := s.visit(10, f.sticky, 60*time.Millisecond, lag)
-			c.apart = f.apart
-			s.suffer(f, c, time.Second)
+			s.suffer(f, s.visit(10, f.sticky, 60*time.Millisecond, lag, func(c *crowd) { c.apart = f.apart }), time.Second)
 		})
 	}
 }

@@ -28,8 +28,7 @@ func TestNemesis(t *testing.T) {
 	maps.DeleteFunc(all, func(_ string, f fault) bool { return f.redis != nil || f.sticky || f.apart })
 	names := slices.Sorted(maps.Keys(all))
 	s := newSite(t, nil, nil)
-	c := s.visit(10, true, 60*time.Millisecond, 2*time.Second)
-	c.forgetful = true
+	c := s.visit(10, true, 60*time.Millisecond, 2*time.Second, func(c *crowd) { c.forgetful = true })
 	begin := time.Now()
 	warm, from := heap(), begin
 	rounds := 0

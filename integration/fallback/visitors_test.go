@@ -68,10 +68,13 @@ func (c *crowd) known(events []event) (known []event) {
 	return known
 }
 
-// visit lets visitors in.
-func (s *site) visit(n int, sticky bool, pause, lag time.Duration) *crowd {
+// visit lets visitors in. What is special about them is set before.
+func (s *site) visit(n int, sticky bool, pause, lag time.Duration, special ...func(*crowd)) *crowd {
 	c := &crowd{site: s, sticky: sticky, pause: pause, lag: lag, stop: make(chan struct{}), phase: "before",
 		took: map[string][]time.Duration{}, refused: map[string]int{}}
+	for _, set := range special {
+		set(c)
+	}
 	for i := range n {
 		v := &visitor{crowd: c, name: fmt.Sprint(i), home: i % len(s.nodes)}
 		c.visitors = append(c.visitors, v)
