@@ -23,8 +23,11 @@ ARGS ?=
 COUNT ?= 3
 # How long make fuzz runs each function.
 export FUZZTIME ?= 10s
+# For how long make soak lets faults happen one after the other, and how many runs of each simulation it has.
+SOAK ?= 10m
+SEEDS ?= 100000
 
-.PHONY: help demo demo-fallback test race lint fmt fuzz alone tidy vuln bench stats clean needed
+.PHONY: help demo demo-fallback test race lint fmt fuzz soak alone tidy vuln bench stats clean needed
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r t d; do printf '  make %-13s %s\n' "$$t" "$$d"; done
@@ -58,6 +61,12 @@ fmt: ## Format all Go files and let go fix modernize them
 
 fuzz: ## Run each Fuzz function of each module for FUZZTIME (10s)
 	scripts/fuzz
+
+soak: needed ## Measure the fallback under load, then let faults happen for SOAK (10m), then simulate SEEDS (100000)
+	SOAK=$(SOAK) go test -count=1 -timeout=0 -parallel=1 -v -run 'TestLoad|TestCost' ./integration/fallback
+	SOAK=$(SOAK) go test -count=1 -timeout=0 -v -run 'TestNemesis' ./integration/fallback
+	SOAK=$(SOAK) go test -count=1 -timeout=0 -race -skip 'TestLoad|TestCost|TestNemesis' ./integration/fallback
+	SEEDS=$(SEEDS) go test -count=1 -timeout=0 -run TestSimulation ./backends/fallback
 
 alone: ## Tidy check and vet each module without the workspace, and test those that have users
 	for m in $(MODULES); do echo "$$m"; (cd "$$m"; export GOWORK=off; go mod tidy -diff; go vet ./...); done

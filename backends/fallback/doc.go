@@ -68,7 +68,7 @@
 // stays for a week, and so does a change that meets a newer one in the fast store, one more. Each node reads one small record of the durable store four times a second. Locks (Exclusive)
 // are in the durable store, so they outlive the fast one, and cost what they cost there; while it is away there are none.
 //
-// When a call of a store fails, that call pays for its timeouts; after three in a row it is not asked any more until
+// When a call of a store fails, that call pays for its timeouts; after three, one after the other, it is not asked any more until
 // probes in the background have worked. A call of the fast store that takes longer than 100 ms has failed in this sense.
 // Nothing takes the place of the durable store before that: the first calls that fail are session.ErrUnavailable, because
 // it may be about to apply the very change.

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// failures is how many calls in a row have to fail until a store counts as away. For the fast one a call that takes
-	// longer than slow has failed.
+	// failures is how many calls, each begun after the one before has failed, have to fail until a store counts as away. For the
+	// fast one a call that takes longer than slow has failed.
 	failures = 3
 	slow     = 100 * time.Millisecond
 	// proofs is how many probes in a row have to work, proofPause apart, until it counts as back.
@@ -36,15 +36,15 @@ type breaker struct {
 	name string
 	slow time.Duration // a call that takes as long has failed; zero for none
 
-	mu     sync.Mutex
-	bad    int // calls in a row
-	down   bool
-	good   int // probes in a row
-	next   time.Time
-	paused time.Duration // the limit of the pause before the next probe
-	failed time.Time     // when a call failed last
-	last   time.Time     // when one did that counts
-	proven bool          // a probe has failed since it counts as away
+	mu      sync.Mutex
+	bad     int // calls in a row
+	down    bool
+	proven  bool // a probe has failed since then
+	good    int  // probes in a row
+	next    time.Time
+	paused  time.Duration // the limit of the pause before the next probe
+	failed  time.Time     // when a call failed last
+	counted time.Time     // when one that was counted in bad did
 }
 
 // shakyFor is how long after a failure a store counts as shaky: longer than a request takes.
@@ -75,10 +75,10 @@ func (b *breaker) note(err error, took time.Duration, now time.Time) (changed bo
 		return false
 	}
 	b.failed = now
-	if now.Add(-took).Before(b.last) { // all calls of a moment in which this machine stood still are one
-		return false
+	if now.Add(-took).Before(b.counted) && !errors.Is(err, session.ErrMisconfigured) {
+		return false // all calls of one moment, in which perhaps this machine stood still, are one
 	}
-	b.last = now
+	b.counted = now
 	b.bad++
 	if b.bad < failures && !errors.Is(err, session.ErrMisconfigured) {
 		return false

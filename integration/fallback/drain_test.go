@@ -22,7 +22,7 @@ func TestDrain(t *testing.T) {
 	for name, redis := range map[string]bool{"with Redis": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t)
+			s := newSite(t, nil, nil)
 			node := s.nodes[0]
 			all := make([]drained, 10_000)
 			for i := range all {

@@ -1,15 +1,20 @@
 package fallback_test
 
 import (
+	"maps"
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
 
 // fault is something that happens to the site while visitors are there.
 type fault struct {
 	sticky bool // each visitor stays with one node: what the outage of both servers asks for
+	apart  bool // nodes have to go on without knowing of each other: only what has ended in the end is promised
 	lag    bool // not all nodes reach Redis: those that do may believe it for a second longer
+	redis  *servers.RedisOptions
 	before func(*site)
 	begin  func(*site)
 	lasts  time.Duration
@@ -61,6 +66,10 @@ func faults() map[string]fault {
 			sticky: true, begin: func(s *site) { s.maria.Kill(); kill(s) }, lasts: while,
 			end: func(s *site) { s.maria.Restart(); time.Sleep(while); restart(s) },
 		},
+		"both are killed, and visitors change nodes": {
+			apart: true, begin: func(s *site) { s.maria.Kill(); kill(s) }, lasts: while,
+			end: func(s *site) { s.maria.Restart(); restart(s) },
+		},
 	}
 }
 
@@ -74,33 +83,26 @@ func (s *site) loseShare(thousandths int) {
 // that they have ended; and in the end all nodes agree.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	for name, f := range faults() {
+	all := faults()
+	maps.Copy(all, redisFaults())
+	maps.Copy(all, mariaFaults())
+	for name, f := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t)
+			s := newSite(t, f.redis, nil)
 			var lag time.Duration
 			if f.lag {
 				lag = 2 * time.Second
 			}
-			s.suffer(f, s.visit(10, f.sticky, 60*time.Millisecond, lag), time.Second)
+			s.suffer(f, s.visit(10, f.sticky, 60*time.Millisecond, lag, func(c *crowd) { c.apart = f.apart }), time.Second)
 		})
 	}
 }
 
 // suffer lets a fault happen among visitors, who are there for some time before and after.
 func (s *site) suffer(f fault, c *crowd, calm time.Duration) {
-	if f.before != nil {
-		f.before(s)
-	}
 	time.Sleep(calm)
-	c.enter("first") // the beginning, in which it has to be noticed
-	f.begin(s)
-	time.Sleep(min(f.lasts, time.Second))
-	c.enter("during")
-	time.Sleep(max(0, f.lasts-time.Second))
-	if f.end != nil {
-		f.end(s)
-	}
+	s.strike(f, c)
 	c.enter("after")
 	back := s.settle()
 	c.enter("later")
@@ -109,6 +111,21 @@ func (s *site) suffer(f fault, c *crowd, calm time.Duration) {
 	s.t.Logf("all nodes read from Redis again after %v", back.Round(10*time.Millisecond))
 	s.agree(c)
 	c.report()
+}
+
+// strike makes a fault begin and end.
+func (s *site) strike(f fault, c *crowd) {
+	if f.before != nil {
+		f.before(s)
+	}
+	c.enter("first") // the beginning, in which it has to be noticed
+	f.begin(s)
+	time.Sleep(min(f.lasts, time.Second))
+	c.enter("during")
+	time.Sleep(max(0, f.lasts-time.Second))
+	if f.end != nil {
+		f.end(s)
+	}
 }
 
 // agree fails unless all nodes serve the same, and what was acknowledged is in it.
@@ -125,7 +142,8 @@ func (s *site) agree(c *crowd) {
 			}
 			v.compare(p, v.crowd.known(v.added))
 			for _, ended := range v.crowd.known(v.ended) {
-				if status, p, _, _ := n.get("/show", ended); status != http.StatusOK || p.User != "" {
+				if status, p, _, _ := n.get("/show", ended.what); status != http.StatusOK || p.User != "" {
+					c.undone.Add(1)
 					s.t.Errorf("node %d, in the end: visitor %s has logged out, and an old token gives status %d, user %q", i, v.name, status, p.User)
 				}
 			}

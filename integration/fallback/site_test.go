@@ -3,6 +3,8 @@ package fallback_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +26,13 @@ import (
 // TestMain keeps go-redis from logging every connection that these tests make fail.
 func TestMain(m *testing.M) {
 	logging.Disable()
+	if stores := os.Getenv(childVariable); stores != "" {
+		if err := runChild(stores); err != nil {
+			fmt.Println("failed:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -33,7 +42,6 @@ const header = "X-Session"
 // site is an application of three nodes, with its servers.
 type site struct {
 	t     testing.TB
-	mode  fallback.Mode
 	redis *servers.Redis
 	maria *servers.MariaDB
 	nodes [3]*node
@@ -42,6 +50,8 @@ type site struct {
 // node is a process of the application, as far as one test program can have several: it shares nothing with the others but
 // the servers. Between them and it are proxies.
 type node struct {
+	name         string
+	mode         fallback.Mode
 	redis, maria *servers.Proxy
 	dir          string // its local store
 	store        *fallback.Store
@@ -49,40 +59,73 @@ type node struct {
 	handler      http.Handler
 }
 
-func newSite(t testing.TB) *site { return newSiteIn(t, fallback.Mirrored, nil) }
-
-func newSiteIn(t testing.TB, mode fallback.Mode, redis *servers.RedisOptions) *site {
-	s := &site{t: t, mode: mode, redis: servers.StartRedis(t, redis), maria: servers.StartMariaDB(t, nil)}
-	for i := range s.nodes {
-		n := &node{redis: servers.StartProxy(t, s.redis.Addr()), maria: servers.StartProxy(t, s.maria.Addr()), dir: t.TempDir()}
-		s.nodes[i] = n
-		s.boot(n)
-	}
-	t.Cleanup(func() {
-		for _, n := range s.nodes {
-			n.shut(t)
-		}
-	})
+// newSite starts a site and waits until its nodes read from Redis. Nil options mean those of the servers.
+func newSite(t testing.TB, redis *servers.RedisOptions, maria *servers.MariaDBOptions) *site {
+	s := newServers(t, redis, maria)
+	s.open(fallback.Mirrored)
 	s.settle()
 	return s
 }
 
-// boot starts a node.
+// newSiteIn is newSite in a mode.
+func newSiteIn(t testing.TB, mode fallback.Mode, redis *servers.RedisOptions) *site {
+	s := newServers(t, redis, nil)
+	s.open(mode)
+	s.settle()
+	return s
+}
+
+// newServers starts the servers of a site, whose nodes are not there yet.
+func newServers(t testing.TB, redis *servers.RedisOptions, maria *servers.MariaDBOptions) *site {
+	s := &site{t: t, redis: servers.StartRedis(t, redis), maria: servers.StartMariaDB(t, maria)}
+	for i := range s.nodes {
+		s.nodes[i] = &node{name: fmt.Sprint(i), redis: servers.StartProxy(t, s.redis.Addr()), maria: servers.StartProxy(t, s.maria.Addr()), dir: t.TempDir()}
+	}
+	return s
+}
+
+// open starts all nodes.
+func (s *site) open(mode fallback.Mode) {
+	for _, n := range s.nodes {
+		n.mode = mode
+		s.boot(n)
+		s.t.Cleanup(func() { n.shut(s.t) })
+	}
+}
+
+// boot starts a node behind its proxies.
 func (s *site) boot(n *node) {
-	fast, err := goredis.Open(strings.Replace(s.redis.URL(), s.redis.Addr(), n.redis.Addr(), 1))
-	s.must(err)
-	durable, err := mysqlstore.Open(strings.Replace(s.maria.URL(), s.maria.Addr(), n.maria.Addr(), 1))
-	s.must(err)
-	opts := fallback.Options{Mode: s.mode, Logger: slog.New(slog.DiscardHandler)}
-	if s.mode == fallback.Mirrored {
-		opts.Local, err = filestore.New(n.dir, nil)
-		s.must(err)
+	s.t.Helper()
+	s.must(n.start(strings.Replace(s.redis.URL(), s.redis.Addr(), n.redis.Addr(), 1),
+		strings.Replace(s.maria.URL(), s.maria.Addr(), n.maria.Addr(), 1), session.LockOptions{}, s.t.Output()))
+}
+
+// start starts a node.
+func (n *node) start(redisURL, mariaURL string, lock session.LockOptions, log io.Writer) error {
+	fast, err := goredis.Open(redisURL)
+	if err != nil {
+		return err
+	}
+	durable, err := mysqlstore.Open(mariaURL)
+	if err != nil {
+		return err
+	}
+	opts := fallback.Options{Mode: n.mode, Logger: slog.New(slog.NewTextHandler(log, nil)).With("node", n.name)}
+	if n.mode == fallback.Mirrored {
+		if opts.Local, err = filestore.New(n.dir, nil); err != nil {
+			return err
+		}
 	}
 	n.store, err = fallback.New(fast, durable, &opts)
-	s.must(err)
-	n.manager, err = session.New(n.store, session.Options{Header: header, Observer: session.Silent{}})
-	s.must(err)
+	if err != nil {
+		return err
+	}
+	n.manager, err = session.New(n.store, session.Options{Header: header, Observer: session.Silent{}, Lock: lock})
+	if err != nil {
+		return err
+	}
 	n.handler = n.manager.Middleware(routes())
+	return nil
 }
 
 // shut ends a node.

@@ -1,12 +1,14 @@
 package fallback_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,8 +16,11 @@ import (
 type crowd struct {
 	site   *site
 	sticky bool // each visitor stays with one node
+	apart  bool // nodes do not know of each other for a while: see fault
 	pause  time.Duration
-	lag    time.Duration // for how long other nodes may not know of a change
+
+	forgetful bool          // remember a few latencies only
+	lag       time.Duration // for how long other nodes may not know of a change
 
 	visitors []*visitor
 
@@ -29,6 +34,8 @@ type crowd struct {
 	acked    int
 	logouts  int
 	findings []string
+
+	lost, undone, out atomic.Int64 // how often it was seen
 }
 
 // visitor is somebody with one session and two tabs.
@@ -46,24 +53,28 @@ type visitor struct {
 
 // event is something that was acknowledged.
 type event struct {
-	what string
-	at   time.Time
+	what  string
+	asked time.Time
+	at    time.Time
 }
 
 // known returns what all nodes have to know by now.
-func (c *crowd) known(events []event) (what []string) {
+func (c *crowd) known(events []event) (known []event) {
 	for _, e := range events {
 		if time.Since(e.at) >= c.lag {
-			what = append(what, e.what)
+			known = append(known, e)
 		}
 	}
-	return what
+	return known
 }
 
-// visit lets visitors in.
-func (s *site) visit(n int, sticky bool, pause, lag time.Duration) *crowd {
+// visit lets visitors in. What is special about them is set before.
+func (s *site) visit(n int, sticky bool, pause, lag time.Duration, special ...func(*crowd)) *crowd {
 	c := &crowd{site: s, sticky: sticky, pause: pause, lag: lag, stop: make(chan struct{}), phase: "before",
 		took: map[string][]time.Duration{}, refused: map[string]int{}}
+	for _, set := range special {
+		set(c)
+	}
 	for i := range n {
 		v := &visitor{crowd: c, name: fmt.Sprint(i), home: i % len(s.nodes)}
 		c.visitors = append(c.visitors, v)
@@ -136,6 +147,9 @@ func (v *visitor) get(path, token string) (status int, p page, newToken string) 
 	c := v.crowd
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.forgetful && len(c.took[c.phase]) >= 10000 {
+		c.took[c.phase] = c.took[c.phase][:0]
+	}
 	c.took[c.phase] = append(c.took[c.phase], took)
 	if status != http.StatusOK {
 		c.refused[c.phase]++
@@ -176,7 +190,7 @@ func (v *visitor) browse(tab int) {
 func (v *visitor) add() {
 	v.mu.Lock()
 	v.asked++
-	token, word := v.token, fmt.Sprint(v.name, ".", v.asked)
+	token, word, asked := v.token, fmt.Sprint(v.name, ".", v.asked), time.Now()
 	v.mu.Unlock()
 	if token == "" {
 		return
@@ -189,10 +203,12 @@ func (v *visitor) add() {
 	defer v.mu.Unlock()
 	switch {
 	case v.token != token: // the other tab has logged out meanwhile
+	case p.User == "" && v.crowd.apart:
 	case p.User == "":
+		v.crowd.out.Add(1)
 		v.crowd.find("visitor %s is logged out", v.name)
 	default:
-		v.added = append(v.added, event{word, time.Now()})
+		v.added = append(v.added, event{word, asked, time.Now()})
 		v.crowd.mu.Lock()
 		v.crowd.acked++
 		v.crowd.mu.Unlock()
@@ -204,12 +220,13 @@ func (v *visitor) show() {
 	v.mu.Lock()
 	token, must := v.token, v.crowd.known(v.added)
 	var ended string
-	if over := v.crowd.known(v.ended); len(over) > 0 && rand.IntN(4) == 0 {
-		ended = over[rand.IntN(len(over))]
+	if over := v.crowd.known(v.ended); len(over) > 0 && !v.crowd.apart && rand.IntN(4) == 0 {
+		ended = over[rand.IntN(len(over))].what
 	}
 	v.mu.Unlock()
 	if ended != "" {
 		if status, p, _ := v.get("/show", ended); status == http.StatusOK && p.User != "" {
+			v.crowd.undone.Add(1)
 			v.crowd.find("visitor %s has logged out and is served with the old token", v.name)
 		}
 		return
@@ -229,19 +246,37 @@ func (v *visitor) show() {
 }
 
 // compare looks at what was served while the session went on.
-func (v *visitor) compare(p page, must []string) {
+func (v *visitor) compare(p page, must []event) {
+	if v.crowd.apart {
+		return
+	}
 	if p.User == "" {
+		v.crowd.out.Add(1)
 		v.crowd.find("visitor %s is logged out", v.name)
 		return
 	}
-	slices.Sort(p.Words)
-	if n := len(p.Words); len(slices.Compact(p.Words)) != n {
-		v.crowd.find("visitor %s has a word twice", v.name)
+	place := make(map[string]int)
+	for i, w := range p.Words {
+		if _, twice := place[w]; twice {
+			v.crowd.find("visitor %s has %s twice", v.name, w)
+		}
+		place[w] = i
 	}
-	for _, w := range must {
-		if _, ok := slices.BinarySearch(p.Words, w); !ok {
-			v.crowd.find("visitor %s has lost %s", v.name, w)
+	for _, e := range must {
+		if _, ok := place[e.what]; !ok {
+			v.crowd.lost.Add(1)
+			v.crowd.find("visitor %s has lost %s", v.name, e.what)
 			return
+		}
+	}
+	slices.SortFunc(must, func(a, b event) int { return cmp.Compare(place[a.what], place[b.what]) })
+	var latest event // of those before, the one that was asked for last
+	for _, e := range must {
+		if e.at.Before(latest.asked) {
+			v.crowd.find("visitor %s has %s after %s, which was asked for when that was acknowledged", v.name, e.what, latest.what)
+		}
+		if e.asked.After(latest.asked) {
+			latest = e
 		}
 	}
 }
@@ -256,7 +291,10 @@ func (v *visitor) relogin() {
 		return
 	}
 	v.mu.Lock()
-	v.ended = append(v.ended, event{token, time.Now()})
+	if v.crowd.forgetful && len(v.ended) >= 100 {
+		v.ended = slices.Delete(v.ended, 0, 50)
+	}
+	v.ended = append(v.ended, event{token, time.Time{}, time.Now()})
 	v.mu.Unlock()
 	v.crowd.mu.Lock()
 	v.crowd.logouts++

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
+	"github.com/nonstick-go/nonstick/integration/internal/child"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
 
@@ -72,12 +73,12 @@ func TestChaos(t *testing.T) {
 	m := manager(t, r, session.LockOptions{})
 	cookie := newSession(t, m)
 	acks := &ledger{told: make(map[string]int)}
-	var nodes [chaosNodes]*node
+	var nodes [chaosNodes]*child.Child
 	started := 0
 	launch := func(i int) {
 		started++
 		nodes[i] = startNode(t, r)
-		nodes[i].say("count %s %v n%d", cookie, chaosLease, started)
+		nodes[i].Say("count %s %v n%d", cookie, chaosLease, started)
 		acks.follow(t, nodes[i])
 	}
 	for i := range nodes {
@@ -91,12 +92,12 @@ func TestChaos(t *testing.T) {
 		switch fault := rand.IntN(20); {
 		case fault < 6:
 			faults["node stopped"]++
-			nodes[n].signal(syscall.SIGSTOP)
+			nodes[n].Signal(syscall.SIGSTOP)
 			time.Sleep(pause)
-			nodes[n].signal(syscall.SIGCONT)
+			nodes[n].Signal(syscall.SIGCONT)
 		case fault < 10:
 			faults["node killed"]++
-			nodes[n].signal(syscall.SIGKILL)
+			nodes[n].Signal(syscall.SIGKILL)
 			launch(n)
 		case fault < 15:
 			faults["server stopped"]++
@@ -113,7 +114,7 @@ func TestChaos(t *testing.T) {
 		}
 	}
 	for _, n := range nodes {
-		_ = n.in.Close() // they finish what they do
+		n.EndInput() // they finish what they do
 	}
 	acks.wg.Wait()
 	total, own := tally(t, m, cookie)
@@ -144,9 +145,9 @@ type ledger struct {
 }
 
 // follow reads what the workers of a node say until it ends.
-func (l *ledger) follow(t *testing.T, n *node) {
+func (l *ledger) follow(t *testing.T, n *child.Child) {
 	l.wg.Go(func() {
-		for line := range n.lines {
+		for line := range n.Lines {
 			var name string
 			var number int
 			if _, err := fmt.Sscanf(line, "ack %s %d", &name, &number); err != nil {

@@ -20,8 +20,8 @@ func TestKilledHolder(t *testing.T) {
 	for range 10 {
 		cookie := newSession(t, m)
 		holder := startNode(t, r)
-		holder.say("hold %s %v", cookie, lease)
-		holder.expect("locked")
+		holder.Say("hold %s %v", cookie, lease)
+		holder.Expect("locked")
 		next := make(chan time.Time)
 		go func() {
 			err := request(t.Context(), m, cookie, session.Exclusive, func(s *session.Session) { _ = word.Set(s, "next") })
@@ -32,7 +32,7 @@ func TestKilledHolder(t *testing.T) {
 		}()
 		time.Sleep(100 * time.Millisecond) // it waits in Redis now
 		killed := time.Now()
-		holder.kill()
+		holder.Kill()
 		waits = append(waits, (<-next).Sub(killed))
 		if got := read(t, m, cookie); got != "next" {
 			t.Errorf("word = %q", got)
@@ -56,16 +56,16 @@ func TestStoppedHolder(t *testing.T) {
 	refused := 0
 	for range rounds {
 		cookie := newSession(t, m)
-		holder.say("hold %s %v", cookie, lease)
-		holder.expect("locked")
-		holder.signal(syscall.SIGSTOP)
+		holder.Say("hold %s %v", cookie, lease)
+		holder.Expect("locked")
+		holder.Signal(syscall.SIGSTOP)
 		err := request(t.Context(), m, cookie, session.Exclusive, func(s *session.Session) { _ = word.Set(s, "taken over") })
 		if err != nil {
 			t.Fatal(err)
 		}
-		holder.signal(syscall.SIGCONT)
-		holder.say("too late")
-		if got := holder.hears(); got == "lost" {
+		holder.Signal(syscall.SIGCONT)
+		holder.Say("too late")
+		if got := holder.Hears(); got == "lost" {
 			refused++
 		} else {
 			t.Errorf("a former holder that writes hears %q", got)
@@ -84,13 +84,13 @@ func TestStoppedHolderNobodyWaits(t *testing.T) {
 	m := manager(t, r, session.LockOptions{})
 	cookie := newSession(t, m)
 	holder := startNode(t, r)
-	holder.say("hold %s 200ms", cookie)
-	holder.expect("locked")
-	holder.signal(syscall.SIGSTOP)
+	holder.Say("hold %s 200ms", cookie)
+	holder.Expect("locked")
+	holder.Signal(syscall.SIGSTOP)
 	time.Sleep(500 * time.Millisecond)
-	holder.signal(syscall.SIGCONT)
-	holder.say("late, and alone")
-	holder.expect("stored")
+	holder.Signal(syscall.SIGCONT)
+	holder.Say("late, and alone")
+	holder.Expect("stored")
 	if got := read(t, m, cookie); got != "late, and alone" {
 		t.Errorf("word = %q", got)
 	}

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 
 	_ "github.com/nonstick-go/nonstick/backends/goredis" // redis://
 	"github.com/nonstick-go/nonstick/core/session"
+	"github.com/nonstick-go/nonstick/integration/internal/child"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
 
@@ -126,75 +125,8 @@ func outcome(err error) string {
 	}
 }
 
-// node is a child.
-type node struct {
-	t     testing.TB
-	cmd   *exec.Cmd
-	in    *os.File
-	lines chan string
-}
-
 // startNode starts a child on the store. It ends with the test.
-func startNode(t testing.TB, r *servers.Redis) *node {
+func startNode(t testing.TB, r *servers.Redis) *child.Child {
 	t.Helper()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	input, in, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := &node{t: t, cmd: exec.Command(program), in: in, lines: make(chan string, 1<<16)}
-	n.cmd.Env = append(os.Environ(), nodeVariable+"="+r.URL())
-	n.cmd.Stdin, n.cmd.Stderr = input, os.Stderr
-	out, err := n.cmd.StdoutPipe()
-	if err == nil {
-		err = n.cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = input.Close()
-	go func() {
-		defer close(n.lines)
-		for scan := bufio.NewScanner(out); scan.Scan(); {
-			n.lines <- scan.Text()
-		}
-	}()
-	t.Cleanup(func() { n.kill() })
-	return n
-}
-
-func (n *node) say(format string, args ...any) { _, _ = fmt.Fprintf(n.in, format+"\n", args...) }
-
-// hears returns the next line that the child says.
-func (n *node) hears() string {
-	n.t.Helper()
-	select {
-	case line := <-n.lines:
-		return line
-	case <-time.After(time.Minute):
-		n.t.Fatal("the node says nothing")
-		return ""
-	}
-}
-
-// expect ends the test unless the child says this next.
-func (n *node) expect(want string) {
-	n.t.Helper()
-	if got := n.hears(); got != want {
-		n.t.Fatalf("the node says %q, want %q", got, want)
-	}
-}
-
-func (n *node) signal(s syscall.Signal) { _ = n.cmd.Process.Signal(s) }
-
-// kill ends the child at once, also one that is stopped, and waits until it is gone.
-func (n *node) kill() {
-	n.signal(syscall.SIGKILL)
-	_ = n.in.Close()
-	for range n.lines { // all that it has said
-	}
-	_ = n.cmd.Wait()
+	return child.Start(t, nodeVariable+"="+r.URL())
 }

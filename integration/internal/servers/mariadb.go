@@ -33,6 +33,7 @@ type MariaDBOptions struct {
 	Mutual bool     // refuse the user without a certificate; implies TLS
 	Config []string // more arguments, such as "--max-connections=10"
 	Server Server   // which program; default MariaDB10
+	Dir    string   // where it makes the directory for its files; default that for temporary ones
 }
 
 // MariaDB is a running server. What it has acknowledged survives Kill.
@@ -49,7 +50,11 @@ type MariaDB struct {
 // StartMariaDB starts a server and waits until it answers. Nil options mean the zero value.
 func StartMariaDB(t testing.TB, opts *MariaDBOptions) *MariaDB {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "maria") // t.TempDir is too long a path for a unix socket
+	var o MariaDBOptions
+	if opts != nil {
+		o = *opts
+	}
+	dir, err := os.MkdirTemp(o.Dir, "maria") // t.TempDir is too long a path for a unix socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,10 +62,7 @@ func StartMariaDB(t testing.TB, opts *MariaDBOptions) *MariaDB {
 	if err := os.Chmod(dir, 0o777); err != nil { // the server in a container is another user
 		t.Fatal(err)
 	}
-	m := &MariaDB{t: t, dir: dir}
-	if opts != nil {
-		m.opts = *opts
-	}
+	m := &MariaDB{t: t, dir: dir, opts: o}
 	m.opts.Server = cmp.Or(m.opts.Server, MariaDB10)
 	if m.opts.TLS = m.opts.TLS || m.opts.Mutual; m.opts.TLS {
 		m.certs = NewCerts(t, dir)
@@ -265,6 +267,9 @@ func (m *MariaDB) Exec(statements ...string) {
 		}
 	}
 }
+
+// Alive reports whether the server runs, stopped or not.
+func (m *MariaDB) Alive() bool { return m.inst.alive() }
 
 // Stop freezes the server: connections stay open, nothing is answered.
 func (m *MariaDB) Stop() { m.signal(syscall.SIGSTOP) }

@@ -26,6 +26,8 @@ type Proxy struct {
 	lose             atomic.Int32
 	share            atomic.Int32 // of replies that are lost, in thousandths
 	lost             atomic.Int64
+	harm             atomic.Pointer[Harm]
+	harmed           atomic.Int64
 	vanished         atomic.Int64 // how often; connections made before are dead
 	sent, received   atomic.Int64
 	mu               sync.Mutex
@@ -43,6 +45,7 @@ func StartProxy(t testing.TB, target string) *Proxy {
 	}
 	p := &Proxy{listener: listener, conns: map[net.Conn]bool{}}
 	p.Redirect(target)
+	p.Harm(Harm{})
 	p.accepts.Go(p.accept)
 	t.Cleanup(p.close)
 	return p
@@ -114,7 +117,7 @@ func (p *Proxy) forward(client, server net.Conn, age int64) {
 	for {
 		n, err := client.Read(buf)
 		p.sent.Add(int64(n))
-		if p.vanished.Load() > age && err == nil {
+		if (p.vanished.Load() > age || p.harm.Load().Hole) && err == nil {
 			continue
 		}
 		if _, errW := server.Write(buf[:n]); err != nil || errW != nil {
@@ -132,7 +135,7 @@ func (p *Proxy) back(client, server net.Conn, age int64) {
 		if err != nil {
 			return
 		}
-		if p.vanished.Load() > age {
+		if p.vanished.Load() > age || p.harm.Load().Hole {
 			continue
 		}
 		how := Loss(p.lose.Swap(0))
@@ -149,7 +152,7 @@ func (p *Proxy) back(client, server net.Conn, age int64) {
 			}
 			return
 		}
-		if _, err := client.Write(buf[:n]); err != nil {
+		if !p.pass(client, buf[:n]) {
 			return
 		}
 	}

@@ -1,0 +1,130 @@
+package fallback_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// loads are the faults of TestLoad, in the order of its table.
+func loads() []string {
+	return []string{
+		"Redis is killed and comes back empty",
+		"Redis stands still",
+		"Redis is restarted at once",
+		"Redis comes back with an older snapshot",
+		"MariaDB is killed",
+		"both are killed, and Redis is back first",
+	}
+}
+
+// rate is how many requests a second the visitors of TestLoad send in make soak: RATE, or 400, which two cores bear that have
+// the three nodes and both servers too. What the machine does not bear looks like the outage of everything.
+func rate() int {
+	if n, err := strconv.Atoi(os.Getenv("RATE")); err == nil && n > 0 {
+		return n
+	}
+	return 400
+}
+
+// With many visitors nothing is lost either. make soak has 200 of them and all faults, and prints a table; make test has few, and
+// one fault.
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	visitors, pause, lasts, names := 20, 100*time.Millisecond, 2*time.Second, loads()[:1]
+	if soak() > 0 {
+		visitors, lasts, names = 200, 10*time.Second, loads()
+		pause = 2 * time.Duration(visitors) * time.Second / time.Duration(rate()) // of each of two tabs
+	}
+	lines := []string{"fault | changes acknowledged | lost | logouts | undone | visitors logged out | refused | p50, p99 in the outage | longest call | 95 % of reads on Redis | all at rest"}
+	t.Run("faults", func(t *testing.T) { // one after the other, each with the machine for itself
+		for _, name := range names {
+			t.Run(name, func(t *testing.T) {
+				f := faults()[name]
+				if f.lasts > 0 {
+					f.lasts = lasts
+				}
+				lines = append(lines, newSite(t, nil, nil).bear(name, f, visitors, pause))
+			})
+		}
+	})
+	for _, l := range lines {
+		t.Log(l)
+	}
+}
+
+// bear lets a fault happen among many visitors, and returns a line of the table.
+func (s *site) bear(name string, f fault, visitors int, pause time.Duration) string {
+	c := s.visit(visitors, f.sticky, pause, 0)
+	time.Sleep(while(time.Second))
+	s.strike(f, c)
+	c.enter("after")
+	begin := time.Now()
+	onRedis := s.onRedis(c)
+	s.settle()
+	atRest := time.Since(begin)
+	time.Sleep(time.Second)
+	c.leave()
+	s.agree(c)
+	c.report()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []time.Duration
+	refused := 0
+	for phase, took := range c.took {
+		all = append(all, took...)
+		refused += c.refused[phase]
+	}
+	during := c.took["during"]
+	if len(during) == 0 {
+		during = c.took["after"]
+	}
+	slices.Sort(during)
+	return fmt.Sprintf("%s | %d | %d | %d | %d | %d | %d | %v, %v | %v | %v | %v", name, c.acked, c.lost.Load(), c.logouts, c.undone.Load(),
+		c.out.Load(), refused, share(during, .5), share(during, .99), slices.Max(all).Round(time.Millisecond),
+		onRedis.Round(100*time.Millisecond), atRest.Round(100*time.Millisecond))
+}
+
+// share returns what a share of sorted times does not exceed.
+func share(sorted []time.Duration, of float64) time.Duration {
+	return sorted[int(of*float64(len(sorted)-1))].Round(10 * time.Microsecond)
+}
+
+// onRedis waits until MariaDB is asked for no more than one in twenty sessions that are read, and returns how long that took.
+func (s *site) onRedis(c *crowd) time.Duration {
+	s.t.Helper()
+	const window = 250 * time.Millisecond
+	begin := time.Now()
+	for time.Since(begin) < time.Minute {
+		reads, selects, at := c.requests(), s.selects(), time.Now()
+		time.Sleep(window)
+		reads, selects = c.requests()-reads, s.selects()-selects
+		ofState := int64(len(s.nodes)) * int64(time.Since(at)/window+1) // each node reads it four times a second
+		if believed := s.believed(); believed && 20*(selects-ofState) <= reads {
+			return time.Since(begin)
+		}
+	}
+	s.t.Error("the nodes go on reading from MariaDB")
+	return time.Since(begin)
+}
+
+// believed reports whether all nodes read from Redis.
+func (s *site) believed() bool {
+	return !slices.ContainsFunc(s.nodes[:], func(n *node) bool { return !n.store.Status().Believed })
+}
+
+// requests is how many requests the crowd has sent.
+func (c *crowd) requests() (n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, took := range c.took {
+		n += int64(len(took))
+	}
+	return n
+}
+
+// selects is how many of MariaDB's statements have read something.
+func (s *site) selects() int64 { return s.statements("Com_select") }
