@@ -1,0 +1,71 @@
+// Command bench measures Nonstick beside other session libraries and beside the bare client libraries, on the same servers
+// and in the same process layout: the clients here, each variant a process of its own, Redis and MariaDB a process each.
+//
+// The variants take turns in each round, so that what disturbs the machine disturbs all of them; figures are medians over
+// the rounds, ratios are taken within a round. It needs Linux.
+//
+//	make bench        about 10 minutes; writes docs/bench
+//	make bench-quick  about a minute; writes bin/bench
+//	go run ./bench -render docs/bench/result.json -out docs/bench
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+)
+
+func main() {
+	name := flag.String("serve", "", "internal: be this `variant`")
+	settings := flag.String("settings", "", "internal: where a variant finds its servers")
+	render := flag.String("render", "", "measure nothing: tables and plots from this `file`")
+	out := flag.String("out", "bin/bench", "the `folder` for result.json, tables and plots")
+	note := flag.String("note", "", "a `remark` on the machine, for the tables")
+	match := flag.String("variants", "", "measure only those that match this `expression`")
+	p := plan{progress: os.Stderr}
+	flag.IntVar(&p.rounds, "rounds", 5, "how often each variant has its turn")
+	flag.DurationVar(&p.each, "each", 250*time.Millisecond, "how long a turn is")
+	flag.IntVar(&p.sessions, "sessions", 10_000, "sessions of each variant")
+	flag.IntVar(&p.clients, "clients", 0, "at most this many clients at once (default: 1, 16 and 64)")
+	flag.Parse()
+	err := func() error {
+		if *name != "" {
+			return serve(*name, *settings)
+		}
+		if *render != "" {
+			r, err := loadResult(*render)
+			if err != nil {
+				return err
+			}
+			return r.render(*out)
+		}
+		pattern, err := regexp.Compile(*match)
+		if err != nil {
+			return err
+		}
+		p.match, p.note = pattern.MatchString, *note
+		return p.run(*out)
+	}()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// run measures and writes all files.
+func (p plan) run(out string) error {
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	r, err := measure(p)
+	if err != nil {
+		return err
+	}
+	if err := r.save(filepath.Join(out, "result.json")); err != nil {
+		return err
+	}
+	return r.render(out)
+}
