@@ -22,8 +22,8 @@ func newCarrier(o *Options) carrier {
 	return carrier{cookie: o.Cookie, header: textproto.CanonicalMIMEHeaderKey(o.Header)}
 }
 
-// ids returns the sessions that a request names, without repetition, and how many tokens had a wrong syntax.
-func (c *carrier) ids(in RequestHeader) (ids []ID, malformed int) {
+// ids appends the sessions that a request names to ids, without repetition, and counts tokens that have a wrong syntax.
+func (c *carrier) ids(ids []ID, in RequestHeader) (_ []ID, malformed int) {
 	seen := 0
 	add := func(token string) bool {
 		if seen++; seen > maxTokens {
