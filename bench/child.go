@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"os"
 	"os/exec"
 	"runtime"
@@ -43,7 +44,7 @@ func serve(name, settings string) error {
 	}
 	var addrs [2]string
 	failed := make(chan error, len(addrs))
-	for j, s := range []server{run, func(ln net.Listener) error { return http.Serve(ln, http.HandlerFunc(answerUsage)) }} {
+	for j, s := range []server{run, serveStats} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
@@ -57,6 +58,15 @@ func serve(name, settings string) error {
 		failed <- nil
 	}()
 	return <-failed
+}
+
+// serveStats answers what this process has used, and profiles of it.
+func serveStats(ln net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", answerUsage)
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	return http.Serve(ln, mux)
 }
 
 func answerUsage(w http.ResponseWriter, _ *http.Request) {
@@ -82,8 +92,8 @@ type child struct {
 	in          io.Closer
 }
 
-// startChild runs this program again, as one variant.
-func startChild(v variant, e env) (*child, error) {
+// startChild runs this program again, as one variant, which counts each allocation if it is to be profiled.
+func startChild(v variant, e env, profiled bool) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -93,6 +103,9 @@ func startChild(v variant, e env) (*child, error) {
 		return nil, err
 	}
 	cmd := exec.Command(self, "-serve", v.name, "-settings", string(settings))
+	if profiled {
+		cmd.Args = append(cmd.Args, "-memrate", "1") // each allocation
+	}
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -123,6 +136,19 @@ func startChild(v variant, e env) (*child, error) {
 
 func (c *child) stop() error {
 	return errors.Join(c.in.Close(), c.cmd.Wait())
+}
+
+// profile writes a profile of the child's next seconds: profile for the CPU, allocs, mutex.
+func (c *child) profile(kind string, seconds int, file string) error {
+	resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", c.stats, kind, seconds))
+	if err != nil {
+		return err
+	}
+	data, err := io.ReadAll(resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return err
+	}
+	return os.WriteFile(file, data, 0o644)
 }
 
 func (c *child) usage() (u usage, err error) {

@@ -6,15 +6,18 @@
 //
 //	make bench        about 10 minutes; writes docs/bench
 //	make bench-quick  about a minute; writes bin/bench
-//	go run ./bench -render docs/bench/result.json -out docs/bench
+//	bin/nonstick-bench -render docs/bench/result.json -out docs/bench
+//	bin/nonstick-bench -variants 'goredis$' -profile /tmp/profiles
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"time"
 )
 
@@ -24,15 +27,18 @@ func main() {
 	render := flag.String("render", "", "measure nothing: tables and plots from this `file`")
 	out := flag.String("out", "bin/bench", "the `folder` for result.json, tables and plots")
 	note := flag.String("note", "", "a `remark` on the machine, for the tables")
+	rate := flag.Int("memrate", 0, "internal: runtime.MemProfileRate")
 	match := flag.String("variants", "", "measure only those that match this `expression`")
 	p := plan{progress: os.Stderr}
 	flag.IntVar(&p.rounds, "rounds", 5, "how often each variant has its turn")
 	flag.DurationVar(&p.each, "each", 250*time.Millisecond, "how long a turn is")
 	flag.IntVar(&p.sessions, "sessions", 10_000, "sessions of each variant")
 	flag.IntVar(&p.clients, "clients", 0, "at most this many clients at once (default: 1, 16 and 64)")
+	flag.StringVar(&p.profiles, "profile", "", "measure nothing: write profiles of a second of each workload to this `folder`")
 	flag.Parse()
 	err := func() error {
 		if *name != "" {
+			runtime.MemProfileRate = cmp.Or(*rate, runtime.MemProfileRate)
 			return serve(*name, *settings)
 		}
 		if *render != "" {
@@ -46,6 +52,9 @@ func main() {
 		if err != nil {
 			return err
 		}
+		if p.profiles != "" {
+			p.rounds, p.each = 1, 2500*time.Millisecond
+		}
 		p.match, p.note = pattern.MatchString, *note
 		return p.run(*out)
 	}()
@@ -57,11 +66,13 @@ func main() {
 
 // run measures and writes all files.
 func (p plan) run(out string) error {
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return err
+	for _, dir := range []string{out, cmp.Or(p.profiles, out)} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
 	}
 	r, err := measure(p)
-	if err != nil {
+	if err != nil || p.profiles != "" {
 		return err
 	}
 	if err := r.save(filepath.Join(out, "result.json")); err != nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -23,6 +24,7 @@ type plan struct {
 	clients  int // at most; 0: as many as the workload says
 	match    func(name string) bool
 	note     string
+	profiles string // a folder to write profiles to
 	progress io.Writer
 }
 
@@ -108,7 +110,7 @@ func (b *bench) start(dir string) (err error) {
 		if err := os.Mkdir(e.dir, 0o700); err != nil {
 			return err
 		}
-		c, err := startChild(v, e)
+		c, err := startChild(v, e, b.profiles != "")
 		if err != nil {
 			return err
 		}
@@ -220,7 +222,19 @@ func (b *bench) run(c *child, w workload, clients int) (Run, error) {
 	if err != nil {
 		return r, err
 	}
+	var profiled error
+	var wg sync.WaitGroup
+	if b.profiles != "" {
+		wg.Go(func() {
+			for _, kind := range []string{"profile", "allocs"} {
+				file := filepath.Join(b.profiles, fmt.Sprintf("%s-%s-%d.%s", c.name, w.name, clients, kind))
+				profiled = errors.Join(profiled, c.profile(kind, 1, file))
+			}
+		})
+	}
 	o, err := load(c, w, clients, b.each)
+	wg.Wait()
+	err = errors.Join(err, profiled)
 	if err != nil {
 		return r, err
 	}
