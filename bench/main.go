@@ -12,6 +12,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -71,12 +72,12 @@ func (p plan) run(out string) error {
 			return err
 		}
 	}
-	r, err := measure(p)
-	if err != nil || p.profiles != "" {
-		return err
+	p.after = func(r *Result) error {
+		if p.profiles != "" {
+			return nil
+		}
+		return errors.Join(r.save(filepath.Join(out, "result.json")), r.render(out))
 	}
-	if err := r.save(filepath.Join(out, "result.json")); err != nil {
-		return err
-	}
-	return r.render(out)
+	_, err := measure(p)
+	return err
 }

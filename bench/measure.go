@@ -23,6 +23,7 @@ type plan struct {
 	sessions int
 	clients  int // at most; 0: as many as the workload says
 	match    func(name string) bool
+	after    func(*Result) error // each round, so that an interrupted measurement is not lost
 	note     string
 	profiles string // a folder to write profiles to
 	progress io.Writer
@@ -56,6 +57,9 @@ func measure(p plan) (_ *Result, err error) {
 					return nil, err
 				}
 			}
+		}
+		if err := p.after(b.result); err != nil {
+			return nil, err
 		}
 		_, _ = fmt.Fprintf(p.progress, "round %d of %d is done\n", round+1, p.rounds)
 	}
