@@ -5,10 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gin-gonic/gin"
-	"github.com/gofiber/fiber/v2"
-	"github.com/labstack/echo/v4"
-
 	sessionecho "github.com/nonstick-go/nonstick/adapters/echo"
 	sessionfiber "github.com/nonstick-go/nonstick/adapters/fiber"
 	sessiongin "github.com/nonstick-go/nonstick/adapters/gin"
@@ -84,7 +80,7 @@ func openFiles(e env) (session.Handler, error) {
 }
 
 func openDurable(e env) (session.Handler, error) {
-	db, err := openMySQL(e)
+	db, err := openMySQL(e, true)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +92,7 @@ func openFallback(e env) (session.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := openMySQL(e)
+	db, err := openMySQL(e, true)
 	if err != nil {
 		return nil, err
 	}
@@ -143,13 +139,13 @@ func nonstickVariants() []variant {
 		only(on("nonstick-redigo-exclusive", "http", "raw-redigo", openRedigo, o, exclusive), "change", "hot"),
 		only(on("nonstick-goredis-touch", "http", "raw-goredis", openGoredis, session.Options{TouchInterval: time.Nanosecond}, plain), "slide"),
 		on("nonstick-gin", "gin", "raw-gin", openGoredis, o, func(m *session.Manager) server {
-			return serveGin(nonstickOps(sessiongin.Get, session.Optimistic, session.Optimistic), gin.HandlerFunc(sessiongin.Middleware(m)))
+			return serveGin(nonstickOps(sessiongin.Get, session.Optimistic, session.Optimistic), sessiongin.Middleware(m))
 		}),
 		on("nonstick-echo", "echo", "raw-echo", openGoredis, o, func(m *session.Manager) server {
-			return serveEcho(nonstickOps(sessionecho.Get, session.Optimistic, session.Optimistic), echo.MiddlewareFunc(sessionecho.Middleware(m)))
+			return serveEcho(nonstickOps(sessionecho.Get, session.Optimistic, session.Optimistic), sessionecho.Middleware(m))
 		}),
 		on("nonstick-fiber", "fiber", "raw-fiber", openGoredis, o, func(m *session.Manager) server {
-			return serveFiber(nonstickOps(sessionfiber.Get, session.Optimistic, session.Optimistic), fiber.Handler(sessionfiber.Middleware(m)))
+			return serveFiber(nonstickOps(sessionfiber.Get, session.Optimistic, session.Optimistic), sessionfiber.Middleware(m))
 		}),
 	}
 }

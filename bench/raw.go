@@ -224,7 +224,7 @@ func (r rueidisRaw) del(ctx context.Context, key string) error {
 type mysqlRaw struct{ selectIt, touch, store, remove *sql.Stmt }
 
 func openRawMySQL(e env) (rawStore, error) {
-	db, err := openMySQL(e)
+	db, err := openMySQL(e, false)
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +238,7 @@ func openRawMySQL(e env) (rawStore, error) {
 		"INSERT INTO raw VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE data = VALUES(data), expires = VALUES(expires)": &m.store,
 		"DELETE FROM raw WHERE id = ?":                                                                            &m.remove,
 	} {
-		if *into, err = db.Prepare(text); err != nil {
+		if *into, err = db.Prepare(text); err != nil { //nolint:sqlclosecheck // they live as long as the process
 			return nil, err
 		}
 	}

@@ -73,7 +73,7 @@ func scsVariants() []variant {
 }
 
 func openSCSMySQL(e env) (scs.Store, error) {
-	db, err := openMySQL(e)
+	db, err := openMySQL(e, false)
 	if err != nil {
 		return nil, err
 	}

@@ -144,9 +144,11 @@ func freeAddr() (addr, port string, err error) {
 	return addr, port, errors.Join(err, ln.Close())
 }
 
-// openMySQL is the pool of all variants on MariaDB, with the options that the driver has by default.
-func openMySQL(e env) (*sql.DB, error) {
+// openMySQL is the pool of all variants on MariaDB. Whether the driver puts arguments into the text of a statement itself,
+// instead of preparing it anew for each call, is what the documentation of each library says: by default it does not.
+func openMySQL(e env, interpolate bool) (*sql.DB, error) {
 	c := mysql.NewConfig()
+	c.InterpolateParams = interpolate
 	c.User, c.Net, c.Addr, c.DBName, c.ParseTime, c.Logger = "root", "tcp", e.mysql, "bench", true, &mysql.NopLogger{}
 	connector, err := mysql.NewConnector(c)
 	if err != nil {
