@@ -66,6 +66,7 @@ func (r *Result) table(b *strings.Builder, workload string, clients int) {
 		b.WriteString("--:|--:|")
 	}
 	b.WriteString("\n")
+	refused := ""
 	for _, v := range r.Variants {
 		c, ok := r.cell(v.Name, workload, clients)
 		if !ok {
@@ -77,7 +78,11 @@ func (r *Result) table(b *strings.Builder, workload string, clients int) {
 			fmt.Fprintf(b, " %.0f %% | %d |", 100*float64(c.Lost)/float64(max(1, c.Requests)), c.Refused)
 		}
 		b.WriteString("\n")
+		if c.Refused > 0 && workload != "hot" {
+			refused += fmt.Sprintf("\n%s refused %d of %d requests.\n", v.Name, c.Refused, c.Requests+c.Refused)
+		}
 	}
+	b.WriteString(refused)
 }
 
 // once is what is measured once for each variant.
