@@ -66,7 +66,7 @@ func (r *Result) table(b *strings.Builder, workload string, clients int) {
 		b.WriteString("--:|--:|")
 	}
 	b.WriteString("\n")
-	refused := ""
+	var refused strings.Builder
 	for _, v := range r.Variants {
 		c, ok := r.cell(v.Name, workload, clients)
 		if !ok {
@@ -79,10 +79,10 @@ func (r *Result) table(b *strings.Builder, workload string, clients int) {
 		}
 		b.WriteString("\n")
 		if c.Refused > 0 && workload != "hot" {
-			refused += fmt.Sprintf("\n%s refused %d of %d requests.\n", v.Name, c.Refused, c.Requests+c.Refused)
+			refused.WriteString(fmt.Sprintf("\n%s refused %d of %d requests.\n", v.Name, c.Refused, c.Requests+c.Refused))
 		}
 	}
-	b.WriteString(refused)
+	b.WriteString(refused.String())
 }
 
 // once is what is measured once for each variant.
