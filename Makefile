@@ -19,6 +19,8 @@ MODULES = $(shell go list -m -f '{{.Dir}}')
 
 # Flags for the program of make demo or make demo-fallback.
 ARGS ?=
+# A remark on the machine for the tables of make bench.
+NOTE ?=
 # How often make race runs each test.
 COUNT ?= 3
 # How long make fuzz runs each function.
@@ -27,7 +29,7 @@ export FUZZTIME ?= 10s
 SOAK ?= 10m
 SEEDS ?= 100000
 
-.PHONY: help demo demo-fallback test race lint fmt fuzz soak alone tidy vuln bench stats clean needed
+.PHONY: help demo demo-fallback test race lint fmt fuzz soak alone tidy vuln bench bench-quick microbench stats clean needed
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | while IFS=$$'\t' read -r t d; do printf '  make %-13s %s\n' "$$t" "$$d"; done
@@ -78,7 +80,15 @@ tidy: ## Tidy each go.mod
 vuln: ## Look for known vulnerabilities; needs the Go vulnerability database
 	for m in $(MODULES); do echo "$$m"; (cd "$$m"; GOWORK=off go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...); done
 
-bench: ## Run all benchmarks
+bench: needed ## Measure all variants and peers side by side: 10 minutes, writes docs/bench; NOTE='what else ran'
+	go build -o bin/nonstick-bench ./bench
+	bin/nonstick-bench -out docs/bench -note "$(NOTE)"
+
+bench-quick: needed ## The same, rougher, in a minute: writes bin/bench
+	go build -o bin/nonstick-bench ./bench
+	bin/nonstick-bench -rounds 1 -each 100ms -sessions 1000
+
+microbench: ## Run all functions Benchmark
 	go test -run '^$$' -bench . -benchmem work
 
 stats: ## Print how long files, functions and adapters are

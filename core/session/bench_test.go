@@ -1,10 +1,12 @@
 package session_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
 )
@@ -16,10 +18,35 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(int)             {}
 
-// BenchmarkRequest is the cost of a whole request with a session of 1 KiB in five keys in memstore.
-func BenchmarkRequest(b *testing.B) {
-	m := newManager(b, nil, session.Options{})
-	v := newVisitor(b, m)
+// requests are the paths that most requests take, as handlers, and how often one may allocate.
+func requests() []struct {
+	name   string
+	allocs float64
+	h      func(testing.TB, *http.Request)
+} {
+	get := func(t testing.TB, r *http.Request, mode session.Mode) *session.Session {
+		s, err := session.Get(r.Context(), mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	return []struct {
+		name   string
+		allocs float64
+		h      func(testing.TB, *http.Request)
+	}{
+		{"Untouched", 2, func(testing.TB, *http.Request) {}},
+		{"ReadOnly", 7, func(t testing.TB, r *http.Request) { user.Get(get(t, r, session.ReadOnly)) }},
+		{"Read", 7, func(t testing.TB, r *http.Request) { user.Get(get(t, r, session.Optimistic)) }},
+		{"Change", 14, func(t testing.TB, r *http.Request) { add(get(t, r, session.Optimistic), 1) }},
+	}
+}
+
+// requester returns a function that makes one request for a session of about 1 KiB in five keys in memstore.
+func requester(t testing.TB, h func(testing.TB, *http.Request)) func() {
+	m := newManager(t, nil, session.Options{})
+	v := newVisitor(t, m)
 	v.do(func(s *session.Session) {
 		_ = count.Set(s, 0)
 		_ = user.Set(s, "ann")
@@ -27,34 +54,49 @@ func BenchmarkRequest(b *testing.B) {
 		_ = session.NewKey[string]("csrf").Set(s, strings.Repeat("c", 43))
 		_ = session.NewKey[string]("profile").Set(s, strings.Repeat("p", 850))
 	})
-	get := func(b *testing.B, r *http.Request, mode session.Mode) *session.Session {
-		s, err := session.Get(r.Context(), mode)
-		if err != nil {
-			b.Fatal(err)
-		}
-		return s
+	handler := m.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h(t, r)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Cookie", v.cookie)
+	w := &discard{header: make(http.Header)}
+	return func() {
+		clear(w.header)
+		handler.ServeHTTP(w, r)
 	}
-	for _, bench := range []struct {
-		name string
-		h    func(*testing.B, *http.Request)
-	}{
-		{"Untouched", func(*testing.B, *http.Request) {}},
-		{"ReadOnly", func(b *testing.B, r *http.Request) { user.Get(get(b, r, session.ReadOnly)) }},
-		{"Read", func(b *testing.B, r *http.Request) { user.Get(get(b, r, session.Optimistic)) }},
-		{"Change", func(b *testing.B, r *http.Request) { add(get(b, r, session.Optimistic), 1) }},
-	} {
+}
+
+// BenchmarkRequest is the cost of a whole request.
+func BenchmarkRequest(b *testing.B) {
+	for _, bench := range requests() {
 		b.Run(bench.name, func(b *testing.B) {
-			h := m.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				bench.h(b, r)
-				w.WriteHeader(http.StatusNoContent)
-			}))
-			r := httptest.NewRequest(http.MethodGet, "/", nil)
-			r.Header.Set("Cookie", v.cookie)
-			w := &discard{header: make(http.Header)}
+			do := requester(b, bench.h)
 			b.ReportAllocs()
 			for b.Loop() {
-				clear(w.header)
-				h.ServeHTTP(w, r)
+				do()
+			}
+		})
+	}
+}
+
+// BenchmarkRecord is the encoding that all stores share.
+func BenchmarkRecord(b *testing.B) {
+	for _, size := range []int{1 << 10, 64 << 10} {
+		rec := session.Record{Version: session.Version{1}, TTL: time.Hour, Payload: make([]byte, size)}
+		data := session.AppendRecord(nil, &rec)
+		b.Run(fmt.Sprintf("Append/%d", size), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				data = session.AppendRecord(data[:0], &rec)
+			}
+		})
+		b.Run(fmt.Sprintf("Parse/%d", size), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := session.ParseRecord(data); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}

@@ -18,7 +18,7 @@ func (s *Session) commit() (outcome, error) {
 	if s.sealed {
 		return s.outcome, s.result
 	}
-	s.result = &Error{"commit", errUnfinished} // unless it returns
+	s.result = errUnfinished // unless it returns
 	defer s.drop()
 	defer s.seal()
 	s.outcome, s.result = s.conclude()

@@ -79,8 +79,9 @@ func (n *named) secret(id ID) *secret {
 	return nil
 }
 
-// named returns what a request names. Of its tokens the first few are looked at.
-func (c *carrier) named(in RequestHeader) (n named) {
+// named returns what a request names, with its ids in a buffer. Of its tokens the first few are looked at.
+func (c *carrier) named(ids []ID, in RequestHeader) (n named) {
+	n.ids = ids
 	seen := 0
 	if c.header != "" {
 		for _, token := range in.Values(c.header) {

@@ -199,7 +199,7 @@ func (x *Exchange) Commit(out ResponseHeader) error {
 	x.over, x.in = true, nil
 	var result outcome
 	if x.s != nil {
-		x.err = &Error{"commit", errUnfinished} // unless it returns
+		x.err = errUnfinished // unless it returns
 		x.s.mu.Lock()
 		defer x.s.mu.Unlock()
 		result, x.err = x.s.commit()
@@ -214,7 +214,7 @@ func (x *Exchange) Commit(out ResponseHeader) error {
 }
 
 // errUnfinished is the outcome of a commit that panicked.
-var errUnfinished = errors.New("the commit panicked")
+var errUnfinished = &Error{"commit", errors.New("the commit panicked")}
 
 // Abort ends the exchange without storing anything: the handler panicked, and half of its changes are worse than none.
 func (x *Exchange) Abort() {
@@ -234,7 +234,7 @@ func (x *Exchange) Abort() {
 
 // find finds the session of a request's tokens. It tries each that is well-formed until the store knows one.
 func (x *Exchange) find(s *Session, mode Mode) error {
-	s.named = s.m.carrier.named(x.in)
+	s.named = s.m.carrier.named(s.oneNamed[:0], x.in)
 	if x.m.o.Binding.on() {
 		s.origin = x.m.o.Binding.of(x.in).note()
 	}

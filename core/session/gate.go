@@ -36,7 +36,8 @@ type entry struct {
 	s     *Session
 	alone bool // it does more than write changes: nobody else can do it along
 	wake  chan struct{}
-	lead  bool // woken to write, else because it is done
+	lead  bool      // woken to write, else because it is done
+	self  [1]*entry // a batch of one
 
 	err       error
 	panicked  any    // by an Update's function
@@ -102,8 +103,9 @@ func (g *gates) enter(ctx context.Context, e *entry) *gate {
 // company returns e and those behind it that can be written along.
 func (g *gates) company(t *gate, e *entry) []*entry {
 	shard := &g.shards[e.s.id[0]%64]
+	e.self[0] = e
 	if e.alone {
-		return []*entry{e}
+		return e.self[:]
 	}
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -112,7 +114,7 @@ func (g *gates) company(t *gate, e *entry) []*entry {
 		n = len(t.queue)
 	}
 	if n == 0 {
-		return []*entry{e}
+		return e.self[:]
 	}
 	batch := append([]*entry{e}, t.queue[:n]...)
 	t.queue = slices.Delete(t.queue, 0, n)

@@ -52,6 +52,7 @@ type Session struct {
 	result  error
 
 	fewReads [4]string // spares reads its allocation
+	oneNamed [1]ID     // and named
 
 	updating atomic.Bool // the function of an Update is running
 }

@@ -18,6 +18,34 @@ type ResponseWriter struct {
 	x       Exchange
 	started bool
 	err     error // of the commit: the handler's response is dropped
+
+	values [2]string // of headers, which would be allocated one by one
+	used   int       // of them
+}
+
+// writerHeader is the header of a ResponseWriter, asked for only when it is needed: net/http copies it afterwards.
+type writerHeader ResponseWriter
+
+func (w *writerHeader) Get(name string) string { return w.inner.Header().Get(name) }
+
+// Set is that of http.Header for names that are canonical.
+func (w *writerHeader) Set(name, value string) {
+	if w.used == len(w.values) {
+		w.inner.Header().Set(name, value)
+		return
+	}
+	i := w.used
+	w.used++
+	w.values[i] = value
+	w.inner.Header()[name] = w.values[i : i+1 : i+1]
+}
+
+func (w *writerHeader) Add(name, value string) {
+	if h := w.inner.Header(); len(h[name]) > 0 {
+		h.Add(name, value)
+	} else {
+		w.Set(name, value)
+	}
 }
 
 // Header returns the header of the response.
@@ -104,7 +132,7 @@ func (w *ResponseWriter) Start() error {
 			_ = http.NewResponseController(w.inner).Flush() // the handler may stream for a long time yet
 		}
 	}()
-	w.err = w.x.Commit(w.inner.Header())
+	w.err = w.x.Commit((*writerHeader)(w))
 	return w.err
 }
 

@@ -4,12 +4,12 @@
 //
 //	go run ./scripts/gotest [-alone] [flags of go test]
 //
-// The integration module comes last, one package at a time and never from the cache: its servers and browsers need the
-// machine for themselves, and their state is no input that the cache knows.
+// The modules bench and integration come last, one package at a time and never from the cache: their servers and browsers
+// need the machine for themselves, and their state is no input that the cache knows.
 //
 // With -alone each module is tested as its users get it, with GOWORK=off: the workspace hides requirements that a go.mod
-// lacks, and lets all modules share the highest version that one of them asks for. The integration module has no users and
-// is left out: go vet shows that it builds alone, and its tests, which take most of the time, need not run twice.
+// lacks, and lets all modules share the highest version that one of them asks for. Those two have no users and
+// are left out: go vet shows that they build alone, and their tests, which take most of the time, need not run twice.
 package main
 
 import (
@@ -53,7 +53,7 @@ type run struct {
 	args        []string
 }
 
-// together tests all modules but integration in one call, then that.
+// together tests all modules but integration and bench in one call, then those.
 func together(ws *workspace.Workspace, flags []string) []run {
 	gowork := filepath.Join(ws.Root, "go.work")
 	first := run{ws.Root, gowork, slices.Clone(flags)}
@@ -81,7 +81,7 @@ func alone(ws *workspace.Workspace, flags []string) []run {
 
 // serial returns the flags for the module whose tests need the machine for themselves, nil for others.
 func serial(m workspace.Module) []string {
-	if m.Dir != "integration" {
+	if m.Dir != "integration" && m.Dir != "bench" {
 		return nil
 	}
 	return []string{"-p=1", "-count=1"}

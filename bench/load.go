@@ -1,0 +1,152 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// workload is what the clients do. Each takes its sessions from a part of its own, except for hot.
+type workload struct {
+	name    string
+	path    func(i int) string
+	cookie  bool
+	clients []int
+}
+
+func (w workload) hot() bool { return w.name == "hot" }
+
+func workloads() []workload {
+	always := func(path string) func(int) string { return func(int) string { return path } }
+	return []workload{
+		{"anonymous", always("/bare"), false, []int{64}},
+		{"untouched", always("/bare"), true, []int{64}},
+		{"read", always("/read"), true, []int{1, 16, 64}},
+		{"slide", always("/slide"), true, []int{64}},
+		{"change", always("/change"), true, []int{1, 16, 64}},
+		{"mix", func(i int) string {
+			if i%10 == 9 {
+				return "/change"
+			}
+			return "/read"
+		}, true, []int{64}},
+		{"hot", always("/change"), true, []int{16}},
+		{"login", func(i int) string { return []string{"/login", "/logout"}[i%2] }, false, []int{16}},
+	}
+}
+
+// outcome is what the clients saw in one run.
+type outcome struct {
+	requests, refused, lost int
+	seconds                 float64
+	latencies               []time.Duration // sorted
+}
+
+// load lets clients work for a time.
+func load(c *child, w workload, clients int, d time.Duration) (outcome, error) {
+	before := 0
+	if w.hot() {
+		n, err := once(c, "/change", c.cookies[0])
+		if err != nil {
+			return outcome{}, err
+		}
+		before = n
+	}
+	parts, errs := make([]outcome, clients), make([]error, clients)
+	begin := time.Now()
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() { parts[i], errs[i] = visit(c, w, i, clients, begin.Add(d)) })
+	}
+	wg.Wait()
+	all := outcome{seconds: time.Since(begin).Seconds()}
+	for _, p := range parts {
+		all.requests += p.requests
+		all.refused += p.refused
+		all.latencies = append(all.latencies, p.latencies...)
+	}
+	slices.Sort(all.latencies)
+	if err := errors.Join(errs...); err != nil || !w.hot() {
+		return all, err
+	}
+	after, err := once(c, "/change", c.cookies[0])
+	all.lost = all.requests - (after - 1 - before)
+	return all, err
+}
+
+// visit is one client.
+func visit(c *child, w workload, me, clients int, end time.Time) (outcome, error) {
+	cl := newClient(c.addr)
+	defer cl.close()
+	o := outcome{latencies: make([]time.Duration, 0, 1<<14)}
+	for i := 0; ; i++ {
+		begin := time.Now()
+		if i%2 == 0 && begin.After(end) {
+			return o, nil
+		}
+		path, cookie := w.path(i), ""
+		switch {
+		case path == "/logout":
+			cookie = cl.cookie
+		case w.hot():
+			cookie = c.cookies[0]
+		case w.cookie:
+			cookie = c.cookies[(i*clients+me)%len(c.cookies)]
+		}
+		n, err := cl.do(path, cookie)
+		if _, ok := errors.AsType[refusedError](err); ok {
+			o.refused++ // a machine that stands still lets timeouts pass
+			continue
+		}
+		if err != nil {
+			return o, err
+		}
+		if reads := path == "/read" || path == "/slide"; reads && n != len(userValue) || n < 1 {
+			return o, fmt.Errorf("%s: %s answered %d", c.name, path, n)
+		}
+		o.requests++
+		o.latencies = append(o.latencies, time.Since(begin))
+	}
+}
+
+// once is a single request.
+func once(c *child, path, cookie string) (int, error) {
+	cl := newClient(c.addr)
+	defer cl.close()
+	return cl.do(path, cookie)
+}
+
+// seed makes the sessions that workloads use.
+func seed(c *child, sessions int) error {
+	const clients = 16
+	if !c.session() {
+		c.cookies = []string{rawCookie + "=" + strings.Repeat("x", 52)} // to be parsed, as elsewhere
+		return nil
+	}
+	c.cookies = make([]string, sessions)
+	errs := make([]error, clients)
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			cl := newClient(c.addr)
+			defer cl.close()
+			for j := i; j < sessions && errs[i] == nil; j += clients {
+				_, errs[i] = cl.do("/login", "")
+				c.cookies[j] = cl.cookie
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// percentile of what is sorted, in microseconds.
+func percentile(sorted []time.Duration, p float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return float64(sorted[int(p*float64(len(sorted)-1))]) / float64(time.Microsecond)
+}
