@@ -64,10 +64,7 @@ func (e *engine) settle(ctx context.Context, v view, id session.ID, b branch) (s
 		return session.Record{}, or(e.destroy(ctx, id), session.ErrNotFound)
 	}
 	for try := range 100 {
-		row, err := b.root, error(nil) // nearly always nobody else has changed it
-		if try > 0 || over != nil || row.Version.IsZero() || row.Version == b.rec.Version {
-			row, err = e.stored(ctx, id)
-		}
+		row, err := e.rowUnder(ctx, id, b, try == 0 && over == nil)
 		next := newest
 		switch {
 		case errors.Is(err, session.ErrNotFound) && (!b.root.Version.IsZero() || over != nil):
@@ -117,6 +114,15 @@ func (e *engine) settle(ctx context.Context, v view, id session.ID, b branch) (s
 		}
 	}
 	return session.Record{}, errBusy
+}
+
+// rowUnder returns what the durable store has of a session that has a branch. It may be guessed: nearly always nobody else has
+// changed it.
+func (e *engine) rowUnder(ctx context.Context, id session.ID, b branch, guess bool) (session.Record, error) {
+	if guess && !b.root.Version.IsZero() && b.root.Version != b.rec.Version {
+		return b.root, nil
+	}
+	return e.stored(ctx, id)
 }
 
 // A session that began in a branch may be in the durable store, have ended there, and be gone, when a node comes with a branch of
