@@ -15,6 +15,7 @@ import (
 // tip is the newest that this node can know of a session while the durable store is away.
 type tip struct {
 	branch
+	large  bool            // too large for the cache
 	known  bool            // else there is nothing but perhaps what the durable store has
 	shared bool            // the next write goes to the cache first
 	at     session.Version // of what the cache has
@@ -53,7 +54,8 @@ func (e *engine) tip(ctx context.Context, v view, id session.ID) (tip, error) {
 		return tip{branch: b, known: true, shared: true, at: cur.Version, entry: own.at}, err
 	case isMark(cur) && cur.Version == lastVersion():
 		return tip{branch: branch{ended: true}, known: true, shared: true, at: cur.Version, entry: own.at}, nil
-	case isMark(cur): // too large for the cache
+	case isMark(cur):
+		mine.large = true
 		return mine, nil
 	}
 	return tip{branch: branch{root: cur, rec: cur}, known: true, shared: true, at: cur.Version, entry: own.at}, nil
@@ -118,7 +120,7 @@ func (e *engine) spill(ctx context.Context, id session.ID, rec session.Record, p
 		if err != nil {
 			return err
 		}
-		if !t.shared && (e.requireShared || !e.alone(v)) {
+		if !t.shared && (e.requireShared || !t.known && !t.large && !e.alone(v)) {
 			return away
 		}
 		if !t.shared {

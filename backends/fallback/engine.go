@@ -219,7 +219,7 @@ func (e *engine) written(ctx context.Context, v view, id session.ID, rec session
 	case ok && !conflict.Newest.Version.IsZero(): // perhaps whoever wrote it died before they could
 		e.recent.put(id, conflict.Newest, e.clock.Now())
 		if v.reliable(e.clock.Now()) && e.fastHealth.up() {
-			_ = e.put(ctx, v, id, conflict.Newest, prev)
+			_ = e.putOn(ctx, v, id, conflict.Newest, prev, session.Version{}) // it may have been made of something else
 		}
 	}
 	return err

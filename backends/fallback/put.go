@@ -9,8 +9,12 @@ import (
 
 // put makes the cache have rec, or something newer. rec was made of the version before.
 func (e *engine) put(ctx context.Context, v view, id session.ID, rec session.Record, before session.Version) error {
-	key := v.key(id)
-	prev, over := before, false
+	return e.putOn(ctx, v, id, rec, before, before)
+}
+
+// putOn is put with a guess of what the cache has.
+func (e *engine) putOn(ctx context.Context, v view, id session.ID, rec session.Record, prev, before session.Version) error {
+	key, over := v.key(id), false
 	for range 100 { // each time somebody else has written something newer than what was there
 		err := e.onFast(ctx, func() error { return e.fast.Write(ctx, key, rec, prev) })
 		switch {

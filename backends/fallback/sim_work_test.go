@@ -168,6 +168,9 @@ func (s *simulation) heal() {
 	for round := range 100 {
 		settled := true
 		for _, n := range s.nodes {
+			if s.standby { // who looks at a session notices that the fast store has gone back
+				s.finish(n, "look", func(ctx context.Context) { _, _ = n.engine.Read(ctx, s.id) })
+			}
 			s.finish(n, "tick", n.engine.Tick)
 			s.finish(n, "drain", n.engine.Drain)
 			settled = settled && n.engine.Settled()
