@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -260,5 +261,40 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	if strings.Contains(told, "refused") || !strings.Contains(log.String(), "connection refused") {
 		t.Error("the store's own words belong into the log, not into the response")
+	}
+}
+
+// bySource counts unknown and malformed tokens by the source that the request's context names.
+type bySource map[any]int
+
+type sourceKey struct{}
+
+func (b bySource) Observe(ctx context.Context, e session.Event) {
+	if e.Kind == session.EventUnknown || e.Kind == session.EventMalformed {
+		b[ctx.Value(sourceKey{})]++
+	}
+}
+
+// Who guesses ids can be told from others.
+func TestD8GuessesAreSeenBySource(t *testing.T) {
+	t.Parallel()
+	counts := bySource{}
+	m := newManager(t, nil, session.Options{Observer: counts})
+	honest := newVisitor(t, m)
+	set(honest, "ann")
+	for source, guesses := range map[string]int{"198.51.100.7": 20, "192.0.2.1": 2} {
+		for i := range guesses {
+			v := newVisitor(t, m)
+			v.cookie = "__Host-session=" + strings.Repeat(string(rune('A'+i)), 42) + []string{"A", "?"}[i%2]
+			v.serve(context.WithValue(t.Context(), sourceKey{}, source), func(_ http.ResponseWriter, r *http.Request) {
+				if s, err := session.Get(r.Context()); err != nil || !s.IsNew() {
+					t.Errorf("a guess: %v", err)
+				}
+			})
+		}
+	}
+	honest.do(func(s *session.Session) { user.Get(s) })
+	if want := (bySource{"198.51.100.7": 20, "192.0.2.1": 2}); !maps.Equal(counts, want) {
+		t.Errorf("counts %v, want %v", counts, want)
 	}
 }

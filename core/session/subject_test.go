@@ -237,3 +237,38 @@ func TestRenewedSessionsStayInTheIndex(t *testing.T) {
 		}
 	})
 }
+
+// A session that an identity provider has vouched for ends when the provider says so, by the name that it has there (the sid
+// of OpenID Connect Back-Channel Logout), and at the latest when its word is over (ASVS 7.6.1).
+func TestL14_SessionsOfAProviderEndWithIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, nil, session.Options{})
+		var visitors []*visitor
+		for _, sid := range []string{"first", "second"} {
+			v := newVisitor(t, m)
+			v.do(func(s *session.Session) {
+				_ = s.Bind(session.Login{Subject: "ann", Attributes: map[string]string{"sid": sid}})
+				_ = s.SetLimits(session.Limits{Absolute: 10 * time.Minute})
+				_ = user.Set(s, sid)
+			})
+			visitors = append(visitors, v)
+		}
+		for _, s := range list(t, m, "ann") {
+			if s.Attributes["sid"] != "first" {
+				continue
+			}
+			if err := m.EndSession(t.Context(), "ann", s.Handle); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10*time.Minute - time.Millisecond)
+		if got := []string{nameOf(visitors[0]), nameOf(visitors[1])}; !slices.Equal(got, []string{"", "second"}) {
+			t.Errorf("the sessions are %q", got)
+		}
+		time.Sleep(time.Millisecond)
+		if got := nameOf(visitors[1]); got != "" {
+			t.Errorf("%q outlives what the provider has said", got)
+		}
+	})
+}

@@ -1,5 +1,6 @@
 // Command structure checks the house rules that linters do not: the length of files and functions, a doc comment on every
-// exported name, a package doc and an Example in every package that users import, and init functions that only register.
+// exported name, a package doc and an Example in every package that users import, init functions that only register, and that
+// docs/options.md has every option and docs/security.md the names of tests that there are.
 //
 //	go run ./scripts/structure [-stats]
 //
@@ -34,6 +35,7 @@ func main() {
 	for _, p := range packages {
 		problems = append(problems, check(p)...)
 	}
+	problems = append(problems, checkPapers(ws.Root, packages)...)
 	for _, p := range problems {
 		fmt.Fprintln(os.Stderr, p)
 	}
