@@ -78,7 +78,6 @@ type rules struct {
 	noAgain  bool // let a branch win that has grown since
 	noNote   bool // leave no note of a session that has ended
 
-	noWait   bool // Standby: go on in the durable store before all have heard
 	noReplay bool // Standby: rely on a fast store that has gone back in time
 }
 

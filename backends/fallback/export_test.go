@@ -68,7 +68,6 @@ func IsMark(rec session.Record) bool { return isMark(rec) }
 func AblatedStandby() map[string]Rules {
 	return map[string]Rules{
 		"go on without a word":               {noWord: true},
-		"go on before all have heard":        {noWait: true},
 		"leave no tombstone":                 {noMark: true},
 		"rely on a store that has gone back": {noSince: true},
 		"carry no tombstones":                {noReplay: true},

@@ -271,7 +271,7 @@ func (s *standby) writeSpare(ctx context.Context, id session.ID, rec session.Rec
 	if err := s.keepWord(ctx); err != nil {
 		return err
 	}
-	if !s.heardByAll() && !s.rules.noWait {
+	if !s.heardByAll() {
 		return errDown
 	}
 	for range 100 {
