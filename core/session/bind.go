@@ -22,6 +22,10 @@ type Login struct {
 	// Epoch is what Manager.SubjectEpoch returned before the credentials were looked at. If the subject's sessions have
 	// been ended since, the login is refused. Zero: since Bind.
 	Epoch Epoch
+	// Remembered says that the user has shown no password, but a credential that remembers him (package core/remember). The
+	// session is bound and renewed all the same, but AuthenticatedAt is zero, so that RequireFresh asks for the password, and
+	// the absolute lifetime goes on.
+	Remembered bool
 }
 
 const (
@@ -73,7 +77,14 @@ func (s *Session) Bind(l Login) error {
 	}
 	s.binding = b
 	s.note(noteSubject, noteOfSubject(b.subject, b.handle))
-	s.authenticated()
+	if !l.Remembered {
+		s.authenticated()
+		return nil
+	}
+	s.renew = true
+	if s.noted(noteAuth) != nil {
+		s.note(noteAuth, nil)
+	}
 	return nil
 }
 

@@ -50,6 +50,46 @@ func TestASVS_7_5_1_RequireFresh(t *testing.T) {
 	})
 }
 
+// A remembered user has shown no password: he is bound, and fresh only once he has.
+func TestASVS_7_5_1_RememberedIsNotFresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, nil, session.Options{AbsoluteTimeout: 8 * time.Hour, IdleTimeout: 8 * time.Hour, TouchInterval: -1})
+		v := newVisitor(t, m)
+		bind := func(s *session.Session) {
+			if err := s.Bind(session.Login{Subject: "ann", Remembered: true}); err != nil {
+				t.Error(err)
+			}
+			_ = user.Set(s, "ann")
+		}
+		fresh := func(want bool) {
+			t.Helper()
+			v.do(func(s *session.Session) {
+				if s.Fresh(time.Hour) != want || s.AuthenticatedAt().IsZero() == want || s.Handle() == "" {
+					t.Errorf("authenticated at %v, handle %q, want fresh: %v", s.AuthenticatedAt(), s.Handle(), want)
+				}
+			})
+		}
+		set(v, "anonymous")
+		before := *v
+		v.do(bind)
+		if nameOf(&before) != "" {
+			t.Error("the session was not renewed")
+		}
+		fresh(false)
+		if n := len(list(t, m, "ann")); n != 1 {
+			t.Errorf("%d sessions are listed, want 1", n)
+		}
+		v.do(func(s *session.Session) { _ = s.Authenticated() })
+		fresh(true)
+		v.do(bind) // once more: what was known of an authentication is not
+		fresh(false)
+		if n := len(list(t, m, "ann")); n != 1 {
+			t.Errorf("%d sessions are listed, want 1", n)
+		}
+	})
+}
+
 // Re-authentication renews the id and begins both timers again; a login counts from itself (ASVS 7.3.2).
 func TestASVS_7_3_2_AuthenticationBeginsTheTimersAgain(t *testing.T) {
 	t.Parallel()

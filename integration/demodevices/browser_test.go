@@ -1,0 +1,230 @@
+package demodevices_test
+
+import (
+	"context"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// browserTime bounds a whole test in the browser.
+const browserTime = 3 * time.Minute
+
+// The user agents of the two browsers, and what the page calls them.
+const (
+	laptopAgent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+	laptopName  = "Firefox on Linux"
+	phoneAgent  = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36"
+	phoneName   = "Chrome on Android"
+)
+
+// browser is one tab of a headless Chromium with a profile of its own.
+type browser struct {
+	t    *testing.T
+	ctx  context.Context
+	base string
+}
+
+func startBrowser(t *testing.T, base, agent string, width int64) *browser {
+	t.Helper()
+	program, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("chromium is not installed. Install it with: apt-get install chromium")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.UserAgent(agent), chromedp.WSURLReadTimeout(startTime))
+	ctx, cancel := context.WithTimeout(context.Background(), browserTime) // t.Context ends before the cleanup
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	b := &browser{t, ctx, base}
+	b.do(chromedp.EmulateViewport(width, 800))
+	b.reload()
+	return b
+}
+
+func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// reload opens the page.
+func (b *browser) reload() {
+	b.t.Helper()
+	b.do(chromedp.Navigate(b.base + "/"))
+}
+
+// evaluate returns the value of an expression in the page.
+func evaluate[T any](b *browser, expression string) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.t.Fatalf("%s: %v", expression, err)
+	}
+	return v
+}
+
+// await waits until an expression is true, which may need another page.
+func (b *browser) await(expression string) {
+	b.t.Helper()
+	for deadline := time.Now().Add(waitTime); ; time.Sleep(pollPause) {
+		// While the browser changes from one page to another there may be none to ask.
+		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression))
+		if err == nil && ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatalf("still not so: %s (%v)", expression, err)
+		}
+	}
+}
+
+// press clicks on a button and waits until the page shows a text, in the element that a selector finds.
+func (b *browser) press(button, selector, want string) {
+	b.t.Helper()
+	evaluate[bool](b, "window.before = true")
+	b.do(chromedp.Click(chromedp.CSS(button)))
+	b.await("window.before === undefined && document.readyState === 'complete'")
+	if got := b.text(selector); got != want {
+		b.t.Fatalf("after %s %s shows %q, want %q", button, selector, got, want)
+	}
+}
+
+// text is that of all elements that a selector finds.
+func (b *browser) text(selector string) string {
+	b.t.Helper()
+	return evaluate[string](b, "[...document.querySelectorAll("+strconv.Quote(selector)+")].map((e) => e.textContent.trim()).join(', ')")
+}
+
+// login logs ann in.
+func (b *browser) login() {
+	b.t.Helper()
+	b.do(chromedp.SendKeys(chromedp.CSS("#user"), "ann"), chromedp.SendKeys(chromedp.CSS("#password"), "nonstick"))
+	b.press("#login", "#flash", "Welcome, ann.")
+}
+
+// shows checks which page it is, and the devices on it.
+func (b *browser) shows(title, devices, here string) {
+	b.t.Helper()
+	if got := evaluate[string](b, "document.title"); got != title {
+		b.t.Fatalf("the page is %q, want %q", got, title)
+	}
+	if got := b.text(".device"); got != devices {
+		b.t.Errorf("the list has %q, want %q", got, devices)
+	}
+	if got := b.text("li[aria-current] .device"); got != here {
+		b.t.Errorf("this device is %q, want %q", got, here)
+	}
+}
+
+// fits checks that a page can be used with a finger at a phone's width: nothing is cut off, no target is small.
+func (b *browser) fits() {
+	b.t.Helper()
+	for _, width := range []int64{1200, 390, 320} {
+		b.do(chromedp.EmulateViewport(width, 800))
+		if scroll := evaluate[int64](b, "document.documentElement.scrollWidth"); scroll > width {
+			b.t.Errorf("at a width of %d the page is %d wide", width, scroll)
+		}
+		small := evaluate[string](b, `[...document.querySelectorAll("button, input:not([type=hidden])")].filter((e) => {
+			const r = e.getBoundingClientRect();
+			return r.height < 44 || r.width < 44 || r.left < 0 || r.right > innerWidth;
+		}).map((e) => e.outerHTML).join()`)
+		if small != "" {
+			b.t.Errorf("at a width of %d these are too small, or not within the page: %s", width, small)
+		}
+	}
+	if size := evaluate[string](b, "getComputedStyle(document.querySelector('input, button')).fontSize"); size != "16px" {
+		b.t.Errorf("the font of fields is %s, want 16px: for a smaller one phones zoom in", size)
+	}
+}
+
+// TestDevices logs in with a laptop and a phone. Each ends the other once, in the two ways that there are.
+func TestDevices(t *testing.T) {
+	t.Parallel()
+	base := start(t)
+	laptop, phone := startBrowser(t, base, laptopAgent, 1200), startBrowser(t, base, phoneAgent, 390)
+	phone.shows("Log in", "", "")
+	phone.fits()
+	laptop.login()
+	laptop.shows("Your devices", laptopName, laptopName)
+	if evaluate[bool](laptop, "document.querySelector('#end-others') !== null") {
+		t.Error("there are others to end, want none yet")
+	}
+	phone.login()
+	both := laptopName + ", " + phoneName
+	phone.shows("Your devices", both, phoneName)
+	phone.fits()
+
+	laptop.reload()
+	if got := laptop.text("#flash"); got != "" {
+		t.Errorf("the flash message %q is shown twice", got)
+	}
+	laptop.shows("Your devices", both, laptopName)
+	details := laptop.text("li:nth-child(2) dd")
+	if !strings.HasPrefix(details, "127.0.0.1, ") || strings.Count(details, " UTC") != 2 {
+		t.Errorf("the phone's address and times are %q", details)
+	}
+	laptop.press(".end", "#flash", "That device is logged out.")
+	laptop.shows("Your devices", laptopName, laptopName)
+	phone.reload()
+	phone.shows("Log in", "", "")
+	laptop.reload()
+	if got := laptop.text("#flash"); got != "" {
+		t.Errorf("the flash message %q is shown twice", got)
+	}
+
+	phone.login()
+	phone.press("#end-others", "#flash", "All other devices are logged out.") // a fresh login
+	phone.shows("Your devices", phoneName, phoneName)
+	laptop.reload()
+	laptop.shows("Log in", "", "")
+}
+
+// TestLogout looks at what is left in the browser after a logout.
+func TestLogout(t *testing.T) {
+	t.Parallel()
+	b := startBrowser(t, start(t), phoneAgent, 390)
+	b.do(chromedp.SendKeys(chromedp.CSS("#user"), "ann"), chromedp.SendKeys(chromedp.CSS("#password"), "wrong"))
+	b.press("#login", "#problem", "Wrong name or password.")
+	b.login()
+	evaluate[bool](b, "localStorage.setItem('draft', 'private') === undefined")
+	b.reload()
+	if got := evaluate[string](b, "localStorage.getItem('draft') ?? ''"); got != "private" {
+		t.Fatalf("before the logout the page has stored %q", got)
+	}
+	b.press("#logout", "h1", "Log in")
+	b.await("localStorage.getItem('draft') === null")
+	evaluate[bool](b, "history.back() === undefined")
+	b.await("location.pathname === '/' && document.readyState === 'complete'")
+	b.shows("Log in", "", "")
+	b.login() // a new session
+	b.shows("Your devices", phoneName, phoneName)
+}
+
+// TestFresh wants to end others with a login that is not fresh.
+func TestFresh(t *testing.T) {
+	t.Parallel()
+	base := start(t, "-store", "file://"+t.TempDir(), "-fresh", "1ms")
+	laptop, phone := startBrowser(t, base, laptopAgent, 1200), startBrowser(t, base, phoneAgent, 390)
+	laptop.login()
+	phone.login()
+	both := laptopName + ", " + phoneName
+	phone.press("#end-others", "h1", "Your password, please")
+	phone.fits()
+	phone.do(chromedp.SendKeys(chromedp.CSS("#password"), "wrong"))
+	phone.press("#confirm", "#problem", "Wrong password.")
+	phone.do(chromedp.SendKeys(chromedp.CSS("#password"), "nonstick"))
+	phone.press("#confirm", "#flash", "Thank you. Now you can log the other devices out.")
+	phone.shows("Your devices", both, phoneName)
+	laptop.reload()
+	laptop.shows("Your devices", both, laptopName)
+}
