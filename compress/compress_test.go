@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -210,15 +211,17 @@ func TestD3InflateIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, size := range []int{0, 1, 1 << 10, 1 << 20} {
-			_, _ = m.Decompress(nil, packed, size) // makes its tables
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			if _, err := m.Decompress(nil, packed, size); err == nil {
-				t.Errorf("%s: %d bytes are taken for %d", name, len(raw), size)
+			took := uint64(math.MaxUint64)
+			for range 5 { // pools of readers may be emptied at any time, and then the next one makes its tables anew
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				if _, err := m.Decompress(nil, packed, size); err == nil {
+					t.Errorf("%s: %d bytes are taken for %d", name, len(raw), size)
+				}
+				runtime.ReadMemStats(&after)
+				took = min(took, after.TotalAlloc-before.TotalAlloc)
 			}
-			runtime.ReadMemStats(&after)
-			took := after.TotalAlloc - before.TotalAlloc
-			if took > uint64(size)+1<<20 {
+			if took > 2*uint64(size)+1<<20 { // a buffer may grow once to find that there is more
 				t.Errorf("%s: refusing %d bytes as %d took %d KiB of memory", name, len(raw), size, took>>10)
 			}
 		}

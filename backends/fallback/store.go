@@ -175,13 +175,14 @@ func (s *Store) Close() error {
 // GC removes expired sessions of the store that has the sessions, and tells how many; and what has expired in the others.
 func (s *Store) GC(ctx context.Context, limit int) (removed int, err error) {
 	e := s.engine
+	health, _ := s.main()
 	if e.journal != nil {
 		_, _ = e.journal.local.GC(ctx, limit)
 	}
 	var ofFast int
 	errFast := e.onFast(ctx, func() (err error) { ofFast, err = e.fast.GC(ctx, limit); return err })
 	err = e.onDurable(ctx, func() (err error) { removed, err = e.durable.GC(ctx, limit); return err })
-	if health, _ := s.main(); health == &e.fastHealth {
+	if health == &e.fastHealth {
 		return ofFast, errFast
 	}
 	return removed, err

@@ -71,9 +71,9 @@ func TestASVS_7_5_1_RememberedIsNotFresh(t *testing.T) {
 			})
 		}
 		set(v, "anonymous")
-		before := *v
+		before := v.on(m)
 		v.do(bind)
-		if nameOf(&before) != "" {
+		if nameOf(before) != "" {
 			t.Error("the session was not renewed")
 		}
 		fresh(false)
