@@ -41,8 +41,11 @@ func (r *recent) put(id session.ID, rec session.Record, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old, known := r.halves[0][id]
-	if known && old.rec.Version == rec.Version { // as nearly always
+	switch {
+	case known && old.rec.Version == rec.Version: // as nearly always
 		r.halves[0][id] = seenRecord{old.rec, at}
+		return
+	case known && newer(old.rec.Version, rec.Version): // another request was faster, with something newer
 		return
 	}
 	rec.Payload = slices.Clone(rec.Payload)

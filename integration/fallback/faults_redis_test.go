@@ -17,7 +17,7 @@ import (
 func redisFaults() map[string]fault {
 	const while = 2 * time.Second
 	all := map[string]fault{
-		"Redis stands still again and again": {begin: (*site).flap},
+		"Redis stands still again and again": {lag: true, begin: (*site).flap},
 		"Redis is a black hole":              harmRedis(servers.Harm{Hole: true}),
 		"Redis evicts sessions":              evicting(),
 		"Redis loads its data for seconds":   loading(),

@@ -29,6 +29,7 @@ type crowd struct {
 
 	mu       sync.Mutex
 	phase    string
+	strike   time.Time                  // when the fault began
 	took     map[string][]time.Duration // by phase
 	refused  map[string]int             // 503, by phase
 	acked    int
@@ -46,7 +47,8 @@ type visitor struct {
 
 	mu    sync.Mutex
 	token string
-	added []event // words that were acknowledged
+	since time.Time // of the login
+	added []event   // words that were acknowledged
 	asked int
 	ended []event // tokens of sessions that the visitor has ended
 }
@@ -88,11 +90,23 @@ func (s *site) visit(n int, sticky bool, pause, lag time.Duration, special ...fu
 	return c
 }
 
-// enter begins a phase, after which latencies are told apart.
+// enter begins a phase, after which latencies are told apart. The first one is the fault.
 func (c *crowd) enter(phase string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.phase = phase
+	if c.phase = phase; c.strike.IsZero() {
+		c.strike = time.Now()
+	}
+}
+
+// struck is when the fault began; now, if it has not.
+func (c *crowd) struck() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.strike.IsZero() {
+		return time.Now()
+	}
+	return c.strike
 }
 
 func (c *crowd) find(format string, args ...any) {
@@ -164,7 +178,7 @@ func (v *visitor) login() bool {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.token, v.added = token, nil
+	v.token, v.added, v.since = token, nil, time.Now()
 	return true
 }
 
@@ -285,6 +299,7 @@ func (v *visitor) compare(p page, must []event) {
 func (v *visitor) relogin() {
 	v.mu.Lock()
 	token := v.token
+	since := v.since
 	v.token = "" // what the other tab does meanwhile does not count
 	v.mu.Unlock()
 	if !v.insist(func() bool { status, _, _ := v.get("/logout", token); return status == http.StatusOK }) {
@@ -294,7 +309,9 @@ func (v *visitor) relogin() {
 	if v.crowd.forgetful && len(v.ended) >= 100 {
 		v.ended = slices.Delete(v.ended, 0, 50)
 	}
-	v.ended = append(v.ended, event{token, time.Time{}, time.Now()})
+	if !v.crowd.apart || since.Before(v.crowd.struck()) { // else the node may not have known what to end
+		v.ended = append(v.ended, event{token, time.Time{}, time.Now()})
+	}
 	v.mu.Unlock()
 	v.crowd.mu.Lock()
 	v.crowd.logouts++
