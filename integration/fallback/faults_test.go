@@ -139,13 +139,13 @@ func (s *site) agree(c *crowd) {
 			continue // left while logging in
 		}
 		for i, n := range s.nodes {
-			status, p, _, _ := n.get("/show", v.token)
+			status, p := n.answer("/show", v.token)
 			if status != http.StatusOK {
 				s.t.Fatalf("node %d, in the end: status %d", i, status)
 			}
 			v.compare(p, v.crowd.known(v.added))
 			for _, ended := range v.crowd.known(v.ended) {
-				if status, p, _, _ := n.get("/show", ended.what); status != http.StatusOK || p.User != "" {
+				if status, p := n.answer("/show", ended.what); status != http.StatusOK || p.User != "" {
 					c.undone.Add(1)
 					s.t.Errorf("node %d, in the end: visitor %s has logged out, and an old token gives status %d, user %q", i, v.name, status, p.User)
 				}

@@ -119,7 +119,7 @@ func TestFloodOfMadeUpTokens(t *testing.T) {
 		t.Errorf("%d keys more after %d requests without MariaDB (%v)", k-keys, sent, err)
 	}
 	for i, n := range s.nodes {
-		if status, p, _, _ := n.get("/show", token); status != http.StatusOK || p.User == "" {
+		if status, p := n.answer("/show", token); status != http.StatusOK || p.User == "" {
 			t.Errorf("node %d, a real visitor: status %d, user %q", i, status, p.User)
 		}
 	}
@@ -133,7 +133,7 @@ func TestFloodOfEndedTokens(t *testing.T) {
 	var ended []string
 	for range 20 {
 		token := s.login()
-		if status, _, _, _ := s.nodes[1].get("/logout", token); status != http.StatusOK {
+		if status, _ := s.nodes[1].answer("/logout", token); status != http.StatusOK {
 			t.Fatalf("logout: status %d", status)
 		}
 		ended = append(ended, token)
@@ -151,7 +151,7 @@ func TestFloodOfEndedTokens(t *testing.T) {
 	c.report()
 	for _, token := range ended {
 		for i, n := range s.nodes {
-			if status, p, _, _ := n.get("/show", token); status != http.StatusOK || p.User != "" {
+			if status, p := n.answer("/show", token); status != http.StatusOK || p.User != "" {
 				t.Errorf("node %d: an ended token gives status %d, user %q", i, status, p.User)
 			}
 		}
@@ -179,7 +179,7 @@ func TestCorruptRecords(t *testing.T) {
 		s.maria.Exec(fmt.Sprintf("UPDATE sessions.nonstick_sessions SET record = X'%x' WHERE id NOT IN (%s)", g, known))
 		s.plant(g)
 		for i, n := range s.nodes {
-			if status, _, _, _ := n.get("/show", token); status != http.StatusOK {
+			if status, _ := n.answer("/show", token); status != http.StatusOK {
 				t.Errorf("node %d, with %d bytes of garbage in both: status %d", i, len(g), status)
 			}
 		}
@@ -260,7 +260,7 @@ func TestGiantSessions(t *testing.T) {
 		}
 	}
 	for i, n := range s.nodes {
-		if status, p, _, _ := n.get("/show", token); status != http.StatusOK || len(p.User) != 512<<10 {
+		if status, p := n.answer("/show", token); status != http.StatusOK || len(p.User) != 512<<10 {
 			t.Errorf("node %d: status %d, %d bytes", i, status, len(p.User))
 		}
 	}

@@ -33,7 +33,7 @@ func TestStartWithoutRedis(t *testing.T) {
 			}
 			t.Logf("the first login works %v after the start", time.Since(begin).Round(time.Millisecond))
 			for i, n := range s.nodes {
-				if status, p, _, _ := n.get("/show", token); status != http.StatusOK || p.User == "" {
+				if status, p := n.answer("/show", token); status != http.StatusOK || p.User == "" {
 					t.Errorf("node %d without Redis: status %d, user %q", i, status, p.User)
 				}
 			}
