@@ -84,7 +84,7 @@ func (e *engine) publish(ctx context.Context, v view, id session.ID, rec session
 	if e.own() {
 		return nil // nobody believes the cache
 	}
-	if v.reliable(e.clock.Now()) {
+	if v.reliable(e.clock.Now()) || e.rules.noRecall && v.reliable(v.at) {
 		return e.tell(ctx, func() error { return e.put(ctx, v, id, rec, prev) })
 	}
 	change := rec.Version

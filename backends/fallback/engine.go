@@ -77,8 +77,11 @@ type rules struct {
 	noTell   bool // let others take the place of a branch
 	noAgain  bool // let a branch win that has grown since
 	noNote   bool // leave no note of a session that has ended
+	noStay   bool // take a word back at once
+	noRecall bool // acknowledge by a state that is too old by then
 
 	noReplay bool // Standby: rely on a fast store that has gone back in time
+	noHeard  bool // Standby: go on before others must have heard of it
 }
 
 // The times of the protocol.

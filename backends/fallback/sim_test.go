@@ -1,6 +1,7 @@
 package fallback_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -57,6 +58,9 @@ type faults struct {
 	alone     bool // there are no local stores
 	patient   bool // a slow call of the fast store is none that has failed
 	standby   bool // the fast store has the sessions
+	pace      int  // the longest step in ms; zero for 20
+	steps     int  // zero for 400
+	eager     bool // nodes read the state as soon as they can
 }
 
 // single reports whether only one of the stores is ever in trouble.
@@ -70,6 +74,7 @@ type ack struct {
 	what string
 	node int
 	at   time.Time
+	seen bool // by all nodes, from then on
 }
 
 type node struct {
@@ -155,7 +160,7 @@ func simulate(seed uint64, f faults, r fallback.Rules, verbose bool) *simulation
 		}
 	}
 	s.faults = f
-	for range steps {
+	for range cmp.Or(f.steps, steps) {
 		s.step()
 	}
 	s.heal()
@@ -222,7 +227,7 @@ func (s *simulation) boot(n *node) {
 }
 
 func (s *simulation) step() {
-	s.now = s.now.Add(time.Duration(s.rnd.IntN(20)) * time.Millisecond)
+	s.now = s.now.Add(time.Duration(s.rnd.IntN(cmp.Or(s.faults.pace, 20))) * time.Millisecond)
 	if s.chance(20) {
 		s.now = s.now.Add(time.Duration(s.rnd.IntN(500)) * time.Millisecond)
 	}
@@ -234,7 +239,7 @@ func (s *simulation) step() {
 				born := n.born
 				n.engine.Tick(ctx)
 				if n.born == born {
-					n.ticking, n.nextTick = false, s.now.Add(time.Duration(100+s.rnd.IntN(800))*time.Millisecond)
+					n.ticking, n.nextTick = false, s.now.Add(s.pause())
 				}
 			})
 		}
@@ -260,6 +265,15 @@ func (s *simulation) step() {
 			s.resume(t)
 		}
 	}
+}
+
+// pause is how long a node waits before it reads the state again.
+func (s *simulation) pause() time.Duration {
+	least, more := 100, 800
+	if s.faults.eager {
+		least, more = 10, 100
+	}
+	return time.Duration(least+s.rnd.IntN(more)) * time.Millisecond
 }
 
 // misfortune is what may happen at any time.
