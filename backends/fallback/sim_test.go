@@ -60,6 +60,7 @@ type faults struct {
 	standby   bool // the fast store has the sessions
 	pace      int  // the longest step in ms; zero for 20
 	steps     int  // zero for 400
+	work      int  // how often somebody begins something, out of 1,000; zero for 200
 	eager     bool // nodes read the state as soon as they can
 }
 
@@ -257,7 +258,7 @@ func (s *simulation) step() {
 			})
 		}
 	}
-	if len(s.running) < 8 && s.chance(200) {
+	if len(s.running) < 8 && s.chance(cmp.Or(s.faults.work, 200)) {
 		s.work(s.nodes[s.rnd.IntN(len(s.nodes))])
 	}
 	if len(s.running) > 0 {
