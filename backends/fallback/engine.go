@@ -45,7 +45,7 @@ type engine struct {
 
 	journal       *journal // nil without a local store
 	recent        *recent  // nil without one
-	letterbox     Local    // has the dead letters; nil without one
+	letterbox     listed   // has the dead letters; nil without one
 	letters       atomic.Int64
 	requireShared bool // of what is acknowledged without the durable store
 	envelope      atomic.Pointer[session.Envelope]
@@ -104,10 +104,7 @@ func newEngine(fast, durable session.Handler, local Local, clock Clock, random i
 	e.locker, _ = durable.(session.Locker)
 	if local != nil {
 		e.letterbox, e.recent = local, newRecent()
-		e.journal = &journal{local: local, report: report, open: make(map[session.ID]opening), blank: func() session.Record {
-			now := clock.Now()
-			return session.Record{Version: e.stamp(session.Version{}), Created: now, Seen: now, TTL: markLasts}
-		}}
+		e.journal = &journal{local: local, clock: clock, report: report, open: make(map[session.ID]opening)}
 	}
 	e.node = e.draw()
 	e.fastHealth.name, e.fastHealth.slow, e.durableHealth.name = "fast", slow, "durable"

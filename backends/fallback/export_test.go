@@ -23,7 +23,7 @@ func NewEngine(fast, durable session.Handler, local Local, clock Clock, random i
 	return &Engine{e, e}
 }
 
-func NewStandby(fast session.Handler, durable Local, clock Clock, random io.Reader, r Rules) *Engine {
+func NewStandby(fast session.Handler, durable listed, clock Clock, random io.Reader, r Rules) *Engine {
 	e := newEngine(fast, durable, nil, clock, random, func(Event) {})
 	e.rules = r
 	return &Engine{newStandby(e, durable, false), e}

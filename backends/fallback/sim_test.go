@@ -199,10 +199,7 @@ func (s *simulation) boot(n *node) {
 	n.ticking, n.draining, n.nextTick = false, false, s.now
 	var local fallback.Local
 	if !s.alone {
-		d := disk{n, n.local}
-		if local = d; n.index == 0 {
-			local = plainDisk{d, d, d}
-		}
+		local = disk{n, n.local}
 	}
 	if s.standby {
 		n.engine = fallback.NewStandby(&link{n, s.tiers[0]}, &link{n, s.tiers[1]}, n, s, s.rules)

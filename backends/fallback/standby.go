@@ -39,7 +39,7 @@ type pending struct {
 }
 
 // newStandby makes an engine without a local store one of Standby. Its durable store has to be listed.
-func newStandby(e *engine, durable Local, unverified bool) *standby {
+func newStandby(e *engine, durable listed, unverified bool) *standby {
 	e.locker, _ = e.fast.(session.Locker)
 	e.letterbox, e.recent = durable, newRecent()
 	e.fastHealth.slow = 0 // a slow one is still better than one that lacks most sessions
