@@ -124,13 +124,21 @@ func rawVariants() []variant {
 	mysql := on("raw-mysql", "http", "raw-mysql", rawHTTP, openRawMySQL)
 	mysql.mysql, mysql.redis = true, false
 	return []variant{
-		on("raw-goredis", "http", "raw-goredis", rawHTTP, rawGoredis),
-		on("raw-redigo", "http", "raw-redigo", rawHTTP, rawRedigo),
+		crowd(on("raw-goredis", "http", "raw-goredis", rawHTTP, rawGoredis)),
+		crowd(on("raw-redigo", "http", "raw-redigo", rawHTTP, rawRedigo)),
 		on("raw-rueidis", "http", "raw-rueidis", rawHTTP, rawRueidis),
 		on("raw-gin", "gin", "raw-gin", rawGin, rawGoredis),
 		on("raw-echo", "echo", "raw-echo", rawEcho, rawGoredis),
 		on("raw-fiber", "fiber", "raw-fiber", rawFiber, rawGoredis),
 		mysql,
+		only(on("raw-goredis-defaults", "http", "raw-goredis-defaults", rawHTTP, func(e env) (rawStore, error) {
+			return goredisRaw{redis.NewClient(&redis.Options{Addr: e.redis, DB: e.db})}, nil
+		}), "defaults"),
+		only(on("raw-redigo-defaults", "http", "raw-redigo-defaults", rawHTTP, func(e env) (rawStore, error) {
+			return redigoRaw{&redigo.Pool{MaxIdle: 3, IdleTimeout: 240 * time.Second, Dial: func() (redigo.Conn, error) {
+				return redigo.Dial("tcp", e.redis, redigo.DialDatabase(e.db)) // the pool of its documentation
+			}}}, nil
+		}), "defaults"),
 	}
 }
 
