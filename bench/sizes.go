@@ -106,7 +106,7 @@ func prose(size int) map[string]string {
 	}
 	often := rand.NewZipf(r, 1.1, 1, uint64(len(vocabulary)-1))
 	values := map[string]string{"user": userValue}
-	for left := size * 15 / 16; left > 0; {
+	for left := size*15/16 - 48; left > 0; {
 		var b strings.Builder
 		for b.Len() < min(200, left-60) {
 			b.WriteString(vocabulary[often.Uint64()] + " ")
