@@ -33,6 +33,7 @@ func main() {
 	flag.IntVar(&p.rounds, "rounds", 5, "how often each variant has its turn")
 	flag.DurationVar(&p.each, "each", 250*time.Millisecond, "how long a turn is")
 	flag.IntVar(&p.sessions, "sessions", 10_000, "sessions of each variant")
+	flag.DurationVar(&p.within, "within", 0, "begin no round that would not end within this `time` (default: all rounds)")
 	flag.IntVar(&p.clients, "clients", 0, "at most this many clients at once (default: 1, 16 and 64)")
 	flag.StringVar(&p.profiles, "profile", "", "measure nothing: write profiles of a second of each workload to this `folder`")
 	kinds := flag.String("kinds", "", "of profiles: `list` of profile (CPU), allocs, mutex and block (default: profile,allocs)")

@@ -19,7 +19,8 @@ type plan struct {
 	rounds   int
 	each     time.Duration // of a run
 	sessions int
-	clients  int // at most; 0: as many as the workload says
+	within   time.Duration // no round begins that would end later
+	clients  int           // at most; 0: as many as the workload says
 	match    func(name string) bool
 	after    func(*Result) error // each round, so that an interrupted measurement is not lost
 	note     string
@@ -52,6 +53,7 @@ func measure(p plan) (_ *Result, err error) {
 		return nil, err
 	}
 	for round := range p.rounds {
+		began := time.Now()
 		for _, w := range workloads() {
 			for _, clients := range p.counts(w) {
 				if err := b.round(w, clients, round); err != nil {
@@ -66,6 +68,9 @@ func measure(p plan) (_ *Result, err error) {
 			return nil, err
 		}
 		_, _ = fmt.Fprintf(p.progress, "round %d of %d is done\n", round+1, p.rounds)
+		if p.within > 0 && time.Since(b.result.When)+time.Since(began) > p.within {
+			break
+		}
 	}
 	return b.result, nil
 }
