@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -159,9 +160,7 @@ next:
 				continue next
 			}
 		}
-		for k, v := range change {
-			entry[k] = v
-		}
+		maps.Copy(entry, change)
 		changed++
 	}
 	return changed
