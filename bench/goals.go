@@ -94,7 +94,7 @@ func (r *Result) contentionTargets() []target {
 			}
 		}
 	}
-	lost := r.best("hot", 16, true, "%.0f %% lost", func(c cell) float64 { return 100 * float64(c.Lost) / float64(c.Requests) })
+	lost := r.best("hot", 16, true, "%.0f %% lost", func(c cell) float64 { return 100 * share(float64(c.Lost), float64(c.Requests)) })
 	return []target{
 		{"all clients on one session (clients/processes): lost; refused; req/s", "the same by hand, blind", "0; 0; >= 0.20", [][]part{hot}, lost},
 		{
@@ -115,7 +115,7 @@ func (r *Result) lockParts(name string) []part {
 	if c.Lost != 0 || c.Refused != 0 {
 		parts[0].ok, parts[0].text = false, fmt.Sprintf("%s: %d lost, %d refused", parts[0].text, c.Lost, c.Refused)
 	}
-	return append(parts, atMost(c.P99/ideal.P99, 1.1, "%.2f", "p99"), atLeast(c.Fairness, 0.9, "%.2f", "fair"), atMost(c.Trips, 4, "%.1f", "requests"))
+	return append(parts, atMost(share(c.P99, ideal.P99), 1.1, "%.2f", "p99"), atLeast(c.Fairness, 0.9, "%.2f", "fair"), atMost(c.Trips, 4, "%.1f", "requests"))
 }
 
 // bestLock is the fastest of the peers' locks.
@@ -125,7 +125,7 @@ func (r *Result) bestLock() string {
 	for _, name := range []string{"redislock-1ms", "redsync"} {
 		if c, ok := r.cell(name, "lock", lockClients); ok && c.rate > rate {
 			rate = c.rate
-			text = fmt.Sprintf("%.2f, %.1f p99, %.2f fair, %.0f requests %s", c.rate, c.P99/ideal.P99, c.Fairness, c.Trips, name)
+			text = fmt.Sprintf("%.2f, %.1f p99, %.2f fair, %.0f requests %s", c.rate, share(c.P99, ideal.P99), c.Fairness, c.Trips, name)
 		}
 	}
 	return text
@@ -164,9 +164,9 @@ func (r *Result) adapterParts(framework string) []part {
 		}
 	}
 	over := func(i int) float64 { return c[i].CPU + c[i].ServerCPU - hand[i].CPU - hand[i].ServerCPU }
-	share := (over(1) - over(0)) / (c[0].CPU + c[0].ServerCPU)
+	more := share(over(1)-over(0), c[0].CPU+c[0].ServerCPU)
 	return []part{
-		atMost(math.Round(c[1].allocs-c[0].allocs)+0, 3, "%+.0f", framework), atMost(100*share, 3, "%+.0f", "% CPU "+framework),
+		atMost(math.Round(c[1].allocs-c[0].allocs)+0, 3, "%+.0f", framework), atMost(100*more, 3, "%+.0f", "% CPU "+framework),
 	}
 }
 

@@ -86,6 +86,6 @@ func (r *Result) lostText() string {
 	if !ok1 || !ok2 {
 		return ""
 	}
-	share := func(c cell) float64 { return 100 * float64(c.Lost) / float64(max(1, c.Requests)) }
-	return fmt.Sprintf("Of counters that 16 clients raise in one session at once, nonstick-goredis loses %.0f %% and scs-goredis %.0f %%.", share(ours), share(scs))
+	lost := func(c cell) float64 { return 100 * share(float64(c.Lost), float64(c.Requests)) }
+	return fmt.Sprintf("Of counters that 16 clients raise in one session at once, nonstick-goredis loses %.0f %% and scs-goredis %.0f %%.", lost(ours), lost(scs))
 }

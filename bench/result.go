@@ -135,15 +135,23 @@ func (r *Result) cell(name, workload string, clients int) (cell, bool) {
 	c.Trips, c.Fairness = pick(func(x Run) float64 { return x.Trips }), pick(func(x Run) float64 { return x.Fairness })
 	c.addUp(runs)
 	rates := func(a, b Run) int { return int(a.Rate - b.Rate) }
-	c.spread = (slices.MaxFunc(runs, rates).Rate - slices.MinFunc(runs, rates).Rate) / c.Rate
+	c.spread = share(slices.MaxFunc(runs, rates).Rate-slices.MinFunc(runs, rates).Rate, c.Rate)
 	floor := r.of(c.ratioOf, workload, clients)
 	if len(floor) != len(runs) {
 		return c, true
 	}
 	c.allocs = c.Allocs - median(floor, func(x Run) float64 { return x.Allocs })
-	c.rate = median(runs, func(x Run) float64 { return x.Rate / floor[x.Round].Rate })
-	c.cpu = median(runs, func(x Run) float64 { return (x.CPU + x.ServerCPU) / (floor[x.Round].CPU + floor[x.Round].ServerCPU) })
+	c.rate = median(runs, func(x Run) float64 { return share(x.Rate, floor[x.Round].Rate) })
+	c.cpu = median(runs, func(x Run) float64 { return share(x.CPU+x.ServerCPU, floor[x.Round].CPU+floor[x.Round].ServerCPU) })
 	return c, true
+}
+
+// share is a of b, and nothing of nothing: a machine may stand still for the whole of a run.
+func share(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
 }
 
 // addUp sums what is not looked at on average.

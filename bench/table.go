@@ -83,7 +83,7 @@ func (r *Result) table(b *strings.Builder, workload string, clients int) {
 			ratio(c.rate), c.P50, c.P99, c.CPU, c.ServerCPU, ratio(c.cpu), math.Round(c.allocs)+0, c.Bytes, c.In, c.Out, trips(c.Trips), commandList(c.Commands), c.Refused)
 		switch workload {
 		case "hot", "crowd":
-			fmt.Fprintf(b, " %.0f %% |", 100*float64(c.Lost)/float64(max(1, c.Requests)))
+			fmt.Fprintf(b, " %.0f %% |", 100*share(float64(c.Lost), float64(c.Requests)))
 		case "defaults":
 			fmt.Fprintf(b, " %d |", c.Opened)
 		}
@@ -153,12 +153,8 @@ func (r *Result) once(b *strings.Builder) {
 	b.WriteString("\n## Cold start and memory\n\nFrom the start of the process to its first session; average MEMORY USAGE of a session in Redis.\n\n" +
 		"| variant | cold start ms | Redis bytes a session | ratio |\n|---|--:|--:|--:|\n")
 	for _, v := range r.Variants {
-		floor := r.variant(v.Floor).Memory
-		share := 0.0
-		if floor > 0 {
-			share = float64(v.Memory) / float64(floor)
-		}
-		fmt.Fprintf(b, "| %s | %.0f | %d | %s |\n", v.Name, v.StartMS, v.Memory, ratio(share))
+		of := share(float64(v.Memory), float64(r.variant(v.Floor).Memory))
+		fmt.Fprintf(b, "| %s | %.0f | %d | %s |\n", v.Name, v.StartMS, v.Memory, ratio(of))
 	}
 }
 
