@@ -94,7 +94,9 @@ func (r *Result) contentionTargets() []target {
 			}
 		}
 	}
-	lost := r.best("hot", 16, true, "%.0f %% lost", func(c cell) float64 { return 100 * share(float64(c.Lost), float64(c.Requests)) })
+	lost := r.best("hot", 16, true, "%.0f %% lost", func(c cell) float64 {
+		return 100 * share(float64(c.Lost), float64(c.Requests))
+	})
 	return []target{
 		{"all clients on one session (clients/processes): lost; refused; req/s", "the same by hand, blind", "0; 0; >= 0.20", [][]part{hot}, lost},
 		{
@@ -115,7 +117,8 @@ func (r *Result) lockParts(name string) []part {
 	if c.Lost != 0 || c.Refused != 0 {
 		parts[0].ok, parts[0].text = false, fmt.Sprintf("%s: %d lost, %d refused", parts[0].text, c.Lost, c.Refused)
 	}
-	return append(parts, atMost(share(c.P99, ideal.P99), 1.1, "%.2f", "p99"), atLeast(c.Fairness, 0.9, "%.2f", "fair"), atMost(c.Trips, 4, "%.1f", "requests"))
+	return append(parts, atMost(share(c.P99, ideal.P99), 1.1, "%.2f", "p99"), atLeast(c.Fairness, 0.9, "%.2f", "fair"),
+		atMost(c.Trips, 4, "%.1f", "requests"))
 }
 
 // bestLock is the fastest of the peers' locks.

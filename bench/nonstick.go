@@ -136,6 +136,7 @@ func readOnly(m *session.Manager) server {
 
 func nonstickVariants() []variant {
 	var o session.Options
+	always := session.Options{TouchInterval: time.Nanosecond}
 	locking := session.Options{Lock: session.LockOptions{MaxWaiters: connection}} // no more come at once, so none is refused
 	return []variant{
 		crowd(on("nonstick-goredis", "http", "raw-goredis", openGoredis, o, plain)),
@@ -143,7 +144,7 @@ func nonstickVariants() []variant {
 		only(on("nonstick-goredis-readonly", "http", "raw-goredis", openGoredis, o, readOnly), "read"),
 		crowd(only(on("nonstick-goredis-exclusive", "http", "raw-goredis", openGoredis, locking, exclusive), "change", "hot")),
 		only(on("nonstick-redigo-exclusive", "http", "raw-redigo", openRedigo, locking, exclusive), "change", "hot"),
-		only(on("nonstick-goredis-touch", "http", "raw-goredis", openGoredis, session.Options{TouchInterval: time.Nanosecond}, plain), "slide"),
+		only(on("nonstick-goredis-touch", "http", "raw-goredis", openGoredis, always, plain), "slide"),
 		only(on("nonstick-goredis-defaults", "http", "raw-goredis-defaults", openGoredisURL, o, plain), "defaults"),
 		only(on("nonstick-redigo-defaults", "http", "raw-redigo-defaults", openRedigoURL, o, plain), "defaults"),
 		on("nonstick-gin", "gin", "raw-gin", openGoredis, o, func(m *session.Manager) server {
@@ -164,7 +165,8 @@ func nonstickElsewhere() []variant {
 	memory := on("nonstick-memory", "http", "nonstick-memory", openMemory, o, plain)
 	files := on("nonstick-files", "http", "gorilla-files", openFiles, o, plain)
 	mysql := on("nonstick-mysql", "http", "raw-mysql", openDurable, o, plain)
-	touch := only(on("nonstick-mysql-touch", "http", "raw-mysql", openDurable, session.Options{TouchInterval: time.Nanosecond}, plain), "slide")
+	always := session.Options{TouchInterval: time.Nanosecond}
+	touch := only(on("nonstick-mysql-touch", "http", "raw-mysql", openDurable, always, plain), "slide")
 	both := on("nonstick-fallback", "http", "raw-goredis", openFallback, o, plain)
 	memory.redis, files.redis, mysql.redis, touch.redis = false, false, false, false
 	mysql.mysql, touch.mysql, both.mysql = true, true, true

@@ -16,8 +16,8 @@ const (
 )
 
 // targetRemark explains the table of the goals.
-const targetRemark = "Ratios are taken within a round against what the second column says, on the same framework; medians of the rounds; 64 clients unless said. " +
-	"What misses its goal is **bold**."
+const targetRemark = "Ratios are taken within a round against what the second column says, on the same framework; medians of the rounds; " +
+	"64 clients unless said. What misses its goal is **bold**."
 
 // papers writes the tables in README.md and docs/performance.md.
 func (r *Result) papers(project string) error {
@@ -67,12 +67,13 @@ func (r *Result) figures() string {
 			if !ok {
 				continue
 			}
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %+.0f | %s |\n", title, name, ratio(c.rate), ratio(c.cpu), math.Round(c.allocs)+0, trips(c.Trips))
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %+.0f | %s |\n", title, name, ratio(c.rate), ratio(c.cpu),
+				math.Round(c.allocs)+0, trips(c.Trips))
 			title = ""
 		}
 	}
-	b.WriteString("\nreq/s and CPU (application and Redis): 1 is the same by hand, with one plain command for each step, no conflict detected, and no session at all in the " +
-		"first rows. Allocations: over that.")
+	b.WriteString("\nreq/s and CPU (application and Redis): 1 is the same by hand, with one plain command for each step, no conflict detected, " +
+		"and no session at all in the first rows. Allocations: over that.")
 	if text := r.lostText(); text != "" {
 		b.WriteString("\n" + text)
 	}
@@ -87,5 +88,6 @@ func (r *Result) lostText() string {
 		return ""
 	}
 	lost := func(c cell) float64 { return 100 * share(float64(c.Lost), float64(c.Requests)) }
-	return fmt.Sprintf("Of counters that 16 clients raise in one session at once, nonstick-goredis loses %.0f %% and scs-goredis %.0f %%.", lost(ours), lost(scs))
+	return fmt.Sprintf("Of counters that 16 clients raise in one session at once, nonstick-goredis loses %.0f %% and scs-goredis %.0f %%.",
+		lost(ours), lost(scs))
 }

@@ -57,7 +57,8 @@ func TestPapersAreOfTheirResult(t *testing.T) {
 	run(t, program, "-render", "../docs/bench/result.json", "-out", filepath.Join(dir, "docs", "bench"), "-papers", dir)
 	for _, p := range papers {
 		if read(t, dir, p) != read(t, "..", p) {
-			t.Errorf("%s is not what docs/bench/result.json says: run bin/nonstick-bench -render docs/bench/result.json -out docs/bench -papers .", p)
+			t.Errorf("%s is not what docs/bench/result.json says: run bin/nonstick-bench -render docs/bench/result.json "+
+				"-out docs/bench -papers .", p)
 		}
 	}
 }
@@ -199,7 +200,8 @@ func TestPaperWithoutRegion(t *testing.T) {
 	program, dir := build(t), t.TempDir()
 	write(t, "nothing\n", dir, "README.md")
 	write(t, "nothing\n", dir, "docs", "performance.md")
-	out, err := exec.CommandContext(t.Context(), program, "-render", "testdata/result.json", "-out", dir+"/docs", "-papers", dir).CombinedOutput()
+	cmd := exec.CommandContext(t.Context(), program, "-render", "testdata/result.json", "-out", dir+"/docs", "-papers", dir)
+	out, err := cmd.CombinedOutput()
 	if err == nil || !bytes.Contains(out, []byte("no region")) || read(t, dir, "README.md") != "nothing\n" {
 		t.Errorf("%v: %s", err, out)
 	}

@@ -41,7 +41,9 @@ func (b *bench) sizes() error {
 		for _, way := range []struct {
 			name   string
 			method session.Compressor
-		}{{"nonstick", nil}, {"gzip", new(session.Gzip)}, {"lz4", compress.LZ4()}, {"snappy", compress.Snappy()}, {"zstd", compress.Zstd()}} {
+		}{
+			{"nonstick", nil}, {"gzip", new(session.Gzip)}, {"lz4", compress.LZ4()}, {"snappy", compress.Snappy()}, {"zstd", compress.Zstd()},
+		} {
 			if err := storeOne(env{redis: b.spare.addr, db: 1}, way.method, values); err != nil {
 				return err
 			}

@@ -72,15 +72,17 @@ func (r *Result) table(b *strings.Builder, workload string, clients int) {
 	case "defaults":
 		extra, line = " opened |", "--:|"
 	}
-	b.WriteString("| variant | req/s | ± | ratio | p50 µs | p99 µs | CPU app µs | CPU server µs | CPU ratio | allocs | bytes | server in B | out B | trips | commands | refused |" +
-		extra + "\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|" + line + "\n")
+	b.WriteString("| variant | req/s | ± | ratio | p50 µs | p99 µs | CPU app µs | CPU server µs | CPU ratio | allocs | bytes | " +
+		"server in B | out B | trips | commands | refused |" + extra +
+		"\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|--:|" + line + "\n")
 	for _, v := range r.Variants {
 		c, ok := r.cell(v.Name, workload, clients)
 		if !ok {
 			continue
 		}
-		fmt.Fprintf(b, "| %s | %.0f | %.0f %% | %s | %.0f | %.0f | %.1f | %.1f | %s | %+.0f | %.0f | %.0f | %.0f | %s | %s | %d |", v.Name, c.Rate, 100*c.spread,
-			ratio(c.rate), c.P50, c.P99, c.CPU, c.ServerCPU, ratio(c.cpu), math.Round(c.allocs)+0, c.Bytes, c.In, c.Out, trips(c.Trips), commandList(c.Commands), c.Refused)
+		fmt.Fprintf(b, "| %s | %.0f | %.0f %% | %s | %.0f | %.0f | %.1f | %.1f | %s | %+.0f | %.0f | %.0f | %.0f | %s | %s | %d |",
+			v.Name, c.Rate, 100*c.spread, ratio(c.rate), c.P50, c.P99, c.CPU, c.ServerCPU, ratio(c.cpu), math.Round(c.allocs)+0,
+			c.Bytes, c.In, c.Out, trips(c.Trips), commandList(c.Commands), c.Refused)
 		switch workload {
 		case "hot", "crowd":
 			fmt.Fprintf(b, " %.0f %% |", 100*share(float64(c.Lost), float64(c.Requests)))
@@ -95,12 +97,13 @@ func (r *Result) table(b *strings.Builder, workload string, clients int) {
 func (r *Result) lockTable(b *strings.Builder) {
 	for _, clients := range r.clientsOf("lock") {
 		fmt.Fprintf(b, "\n## One lock: %d clients, each a node, hold it for %v, and want it again %v later\n\n", clients, lockHold, lockHold)
-		b.WriteString("Fairness: fewest over most turns of a client. Requests: what Redis was sent for each turn, reading and changing the session included.\n\n" +
+		b.WriteString("Fairness: fewest over most turns of a client. Requests: what Redis was sent for each turn, reading and changing the " +
+			"session included.\n\n" +
 			"| way | turns/s | ± | of the mutex | wait p50 ms | p99 ms | fairness | requests | refused | lost |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 		for _, way := range lockWays() {
 			if c, ok := r.cell(way.name, "lock", clients); ok {
-				fmt.Fprintf(b, "| %s | %.0f | %.0f %% | %.2f | %.0f | %.0f | %.2f | %.1f | %d | %d |\n", way.name, c.Rate, 100*c.spread, c.rate, c.P50/1000, c.P99/1000,
-					c.Fairness, c.Trips, c.Refused, c.Lost)
+				fmt.Fprintf(b, "| %s | %.0f | %.0f %% | %.2f | %.0f | %.0f | %.2f | %.1f | %d | %d |\n",
+					way.name, c.Rate, 100*c.spread, c.rate, c.P50/1000, c.P99/1000, c.Fairness, c.Trips, c.Refused, c.Lost)
 			}
 		}
 	}
@@ -111,8 +114,8 @@ func (r *Result) keyTable(b *strings.Builder) {
 	if len(r.Keys) == 0 {
 		return
 	}
-	b.WriteString("\n## One key\n\nWhat reading or changing one key adds to a request for a session that uses none, without a store. Of scs: its codec, decoding, " +
-		"and encoding again.\n\n| | session | µs | allocations | bytes |\n|---|--:|--:|--:|--:|\n")
+	b.WriteString("\n## One key\n\nWhat reading or changing one key adds to a request for a session that uses none, without a store. " +
+		"Of scs: its codec, decoding, and encoding again.\n\n| | session | µs | allocations | bytes |\n|---|--:|--:|--:|--:|\n")
 	for _, library := range []string{"nonstick", "scs"} {
 		for _, use := range []string{"read", "change"} {
 			for _, size := range keySizes() {
@@ -129,8 +132,8 @@ func (r *Result) memoryTable(b *strings.Builder) {
 	if len(r.Memory) == 0 {
 		return
 	}
-	b.WriteString("\n## Memory by size\n\nMEMORY USAGE of a session with texts and tokens, by method of compression, beside a string with the same " +
-		"values as JSON. In parentheses: how many times smaller than the string.\n\n|")
+	b.WriteString("\n## Memory by size\n\nMEMORY USAGE of a session with texts and tokens, by method of compression, " +
+		"beside a string with the same values as JSON. In parentheses: how many times smaller than the string.\n\n|")
 	for _, size := range memorySizes() {
 		fmt.Fprintf(b, " | %d KiB", size>>10)
 	}
