@@ -99,7 +99,7 @@ func (b *bench) contend(w lockWay, clients int) (Run, error) {
 	begin := time.Now()
 	for i := range clients {
 		wg.Go(func() {
-			for asked := time.Now(); asked.Sub(begin) < 8*b.each; asked = time.Now() {
+			for asked := begin; asked.Sub(begin) < 8*b.each; asked = time.Now() {
 				err := w.section(ctx, i, func() {
 					waits[i] = append(waits[i], time.Since(asked))
 					hold(lockHold)
