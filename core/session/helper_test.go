@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"runtime/metrics"
 	"sync"
 	"testing"
 
@@ -187,4 +188,19 @@ func (r *recording) holds(text string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return bytes.Contains(r.written, []byte(text))
+}
+
+// bounded runs f, and fails if it allocates more than limit bytes, give or take what the runtime counts in bulk. It is for
+// fuzzing, where nothing else runs: the work of other goroutines is counted too.
+func bounded(t *testing.T, limit int, f func()) {
+	t.Helper()
+	const slack = 1 << 20
+	taken := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(taken)
+	before := taken[0].Value.Uint64()
+	f()
+	metrics.Read(taken)
+	if took := taken[0].Value.Uint64() - before; took > uint64(limit)+slack {
+		t.Errorf("%d bytes were allocated, more than %d", took, limit)
+	}
 }
