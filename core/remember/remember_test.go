@@ -14,13 +14,33 @@ import (
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
-func newLogins(t *testing.T, store session.Handler, o remember.Options) *remember.Logins {
+func newLogins(t testing.TB, store session.Handler, o remember.Options) *remember.Logins {
 	t.Helper()
-	l, err := remember.New(store, o)
+	return newLoginsOf(t, newManager(t, store, session.Options{}), store, o)
+}
+
+func newLoginsOf(t testing.TB, m *session.Manager, store session.Handler, o remember.Options) *remember.Logins {
+	t.Helper()
+	l, err := remember.New(m, store, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// newManager returns a Manager that is closed with the test, which its store is not.
+func newManager(t testing.TB, store session.Handler, o session.Options) *session.Manager {
+	t.Helper()
+	m, err := session.New(struct{ session.Handler }{store}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
 }
 
 func issue(t *testing.T, l *remember.Logins, subject string) string {
@@ -203,7 +223,7 @@ func TestEnd(t *testing.T) {
 		}
 		before := laptop
 		laptop = use(t, l, laptop, "ann")
-		if _, err := l.Forget(t.Context(), laptop[:40]+phone[40:]); err != nil {
+		if _, err := l.Forget(t.Context(), laptop[:43]+phone[43:]); err != nil {
 			t.Errorf("forget with a wrong validator: %v", err)
 		}
 		use(t, l, laptop, "ann")
@@ -235,17 +255,45 @@ func TestEnd(t *testing.T) {
 	})
 }
 
-func TestSince(t *testing.T) {
+// TestEndEverything wants one call on one node to end what users are remembered by on all, in whatever store it is.
+func TestEndEverything(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := memstore.New(nil)
-		defer store.Close()
-		v := issue(t, newLogins(t, store, remember.Options{}), "ann")
-		time.Sleep(time.Hour)
-		l := newLogins(t, store, remember.Options{Since: time.Now()})
-		refused(t, l, v, session.ErrNotFound)
-		use(t, l, issue(t, l, "ann"), "ann")
+		sessions, credentials := memstore.New(nil), memstore.New(nil)
+		var managers [2]*session.Manager
+		var nodes [2]*remember.Logins
+		for i := range nodes {
+			managers[i] = newManager(t, sessions, session.Options{EraInterval: time.Minute})
+			nodes[i] = newLoginsOf(t, managers[i], credentials, remember.Options{})
+		}
+		for range 2 {
+			ann, bob := issue(t, nodes[0], "ann"), issue(t, nodes[1], "bob")
+			ann = use(t, nodes[1], ann, "ann")
+			if err := managers[0].EndEverything(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range nodes {
+				refused(t, l, ann, session.ErrNotFound)
+				refused(t, l, bob, session.ErrNotFound)
+				if who, err := l.Subject(t.Context(), bob); !errors.Is(err, session.ErrNotFound) {
+					t.Errorf("subject of what was ended: %q, %v", who, err)
+				}
+			}
+			use(t, nodes[1], issue(t, nodes[0], "ann"), "ann")
+		}
 	})
+	// Without the era nobody can know what has ended.
+	down := &watched{Handler: memstore.New(nil), down: true}
+	store := memstore.New(nil)
+	v := issue(t, newLogins(t, store, remember.Options{}), "ann")
+	l := newLoginsOf(t, newManager(t, down, session.Options{EraInterval: time.Minute}), store, remember.Options{})
+	refused(t, l, v, session.ErrUnavailable)
+	if _, err := l.Subject(t.Context(), v); !errors.Is(err, session.ErrUnavailable) {
+		t.Errorf("subject: %v, want ErrUnavailable", err)
+	}
+	if _, err := l.Issue(t.Context(), "ann", remember.Epoch{}); !errors.Is(err, session.ErrUnavailable) {
+		t.Errorf("issue: %v, want ErrUnavailable", err)
+	}
 }
 
 func TestMost(t *testing.T) {
@@ -267,17 +315,18 @@ func TestMadeUp(t *testing.T) {
 	t.Parallel()
 	bubble(t, remember.Options{}, func(t *testing.T, l *remember.Logins) {
 		v, other := issue(t, l, "ann"), issue(t, l, "bob")
-		for _, value := range []string{"", "x", v[:79], v + "A", strings.Repeat("A", 80), strings.Repeat("*", 80), other[:22] + v[22:]} {
+		for _, value := range []string{"", "x", v[:85], v + "A", strings.Repeat("A", 86), strings.Repeat("*", 86), other[:22] + v[22:]} {
 			refused(t, l, value, session.ErrNotFound)
 		}
 		use(t, l, v, "ann")
 		time.Sleep(time.Minute)
-		refused(t, l, v[:60]+other[60:], remember.ErrStolen) // it takes the selector, which is in no other cookie
+		refused(t, l, v[:60]+other[60:], remember.ErrStolen) // it takes the key, which is in no other cookie
 	})
 }
 
 func TestOptions(t *testing.T) {
 	t.Parallel()
+	m := newManager(t, memstore.New(nil), session.Options{})
 	for field, o := range map[string]remember.Options{
 		"Lifetime: 1s":       {Lifetime: time.Second},
 		"Lifetime: 9624h":    {Lifetime: 401 * 24 * time.Hour},
@@ -289,12 +338,15 @@ func TestOptions(t *testing.T) {
 		"Cookie.Path":        {Cookie: session.Cookie{Path: "app"}},
 		"Cookie:":            {Cookie: session.Cookie{Name: "a b"}},
 	} {
-		if _, err := remember.New(memstore.New(nil), o); err == nil || !strings.Contains(err.Error(), "Options."+field) {
+		if _, err := remember.New(m, memstore.New(nil), o); err == nil || !strings.Contains(err.Error(), "Options."+field) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-	if _, err := remember.New(nil, remember.Options{}); err == nil {
+	if _, err := remember.New(m, nil, remember.Options{}); err == nil {
 		t.Error("a nil store is taken")
+	}
+	if _, err := remember.New(nil, memstore.New(nil), remember.Options{}); err == nil {
+		t.Error("a nil Manager is taken")
 	}
 }
 
