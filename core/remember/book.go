@@ -58,9 +58,9 @@ func (b *book) find(t *token, era uint64) (c credential, subject string, err err
 	return c, subject, nil
 }
 
-// end removes all credentials.
-func (b *book) end() {
-	clear(b.credentials)
+// end removes all credentials but the one that has a handle.
+func (b *book) end(handle string) {
+	maps.DeleteFunc(b.credentials, func(s selector, _ credential) bool { return s.handle() != handle })
 	b.epoch = Epoch(random(len(b.epoch)))
 }
 

@@ -20,6 +20,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -176,7 +177,7 @@ func (l *Logins) Use(ctx context.Context, value string) (Login, error) {
 			next.validator = successor(t.validator, c.Nonce)
 		default:
 			stolen = true
-			b.end()
+			b.end("")
 			return true, nil
 		}
 		login.Cookie = l.cookie(next.String(), time.UnixMilli(c.Expires))
@@ -215,15 +216,49 @@ func (l *Logins) Forget(ctx context.Context, value string) (*http.Cookie, error)
 	return gone, nil
 }
 
-// EndAll ends all credentials of a user: after a change of the password, and before session.Manager.EndAllSessions, so that no
-// credential makes a session that this misses. A login that is on its way gets no credential, if it gives Issue the Epoch from
-// before. Errors are those of the store.
-func (l *Logins) EndAll(ctx context.Context, subject string) error {
+// Handle names the credential of a cookie's value, for End and EndOthers, and nothing else: who has it cannot use the credential. It
+// stays the same when the cookie is replaced, so keep it among the Attributes of a session.Login, where the page of a user's
+// devices finds it. A value that is malformed has none, "".
+func (l *Logins) Handle(value string) string {
+	t, ok := parseToken(value)
+	if !ok {
+		return ""
+	}
+	return t.selector().handle()
+}
+
+// End ends the credential of a user that has a handle: before session.Manager.EndSession ends its session, else its device would be
+// logged in again. A handle that names none is no error. Errors are those of the store.
+func (l *Logins) End(ctx context.Context, subject, handle string) error {
 	if subject == "" {
 		return errNoSubject()
 	}
 	return wrap("end", l.amend(ctx, locate(subject), func(b *book) (bool, error) {
-		b.end()
+		before := len(b.credentials)
+		maps.DeleteFunc(b.credentials, func(s selector, _ credential) bool { return s.handle() == handle })
+		return len(b.credentials) < before, nil
+	}))
+}
+
+// EndOthers is EndAll for all credentials of a user but the one that has a handle, which may be "": before
+// session.Manager.EndOtherSessions.
+func (l *Logins) EndOthers(ctx context.Context, subject, handle string) error {
+	return l.endBut(ctx, subject, handle)
+}
+
+// EndAll ends all credentials of a user: after a change of the password, and before session.Manager.EndAllSessions, so that no
+// credential makes a session that this misses. A login that is on its way gets no credential, if it gives Issue the Epoch from
+// before. Errors are those of the store.
+func (l *Logins) EndAll(ctx context.Context, subject string) error {
+	return l.endBut(ctx, subject, "")
+}
+
+func (l *Logins) endBut(ctx context.Context, subject, handle string) error {
+	if subject == "" {
+		return errNoSubject()
+	}
+	return wrap("end", l.amend(ctx, locate(subject), func(b *book) (bool, error) {
+		b.end(handle)
 		return true, nil
 	}))
 }

@@ -65,6 +65,8 @@ func (t token) String() string {
 // selector is which of the user's credentials it is.
 func (t *token) selector() selector { return selector(keyed(t.key[:], []byte("selector"))) }
 
+func (s selector) handle() string { return base64.RawURLEncoding.EncodeToString(s[:]) }
+
 // aead keeps the name of the user from who has the store alone.
 func (t *token) aead() cipher.AEAD {
 	return must(cipher.NewGCMWithRandomNonce(must(aes.NewCipher(keyed(t.key[:], []byte("name of the user"))))))
