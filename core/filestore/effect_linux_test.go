@@ -73,7 +73,9 @@ func givesUp(t *testing.T, s *filestore.Store, dir string) bool {
 	lock, err := os.OpenFile(filepath.Join(dir, "03", "lock"), os.O_RDWR, 0)
 	must(t, err)
 	defer lock.Close()
-	must(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
-	time.AfterFunc(200*time.Millisecond, func() { _ = syscall.Flock(int(lock.Fd()), syscall.LOCK_UN) })
+	fd, released := int(lock.Fd()), make(chan struct{})
+	must(t, syscall.Flock(fd, syscall.LOCK_EX))
+	time.AfterFunc(200*time.Millisecond, func() { _ = syscall.Flock(fd, syscall.LOCK_UN); close(released) })
+	defer func() { <-released }()
 	return errors.Is(s.Destroy(t.Context(), session.ID{3}), session.ErrUnavailable)
 }

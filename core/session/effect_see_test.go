@@ -138,8 +138,11 @@ func seeCorrupt(t *testing.T, s setting) string {
 // seeGC counts what has expired and is still there after ten seconds.
 func seeGC(t *testing.T, s setting) string {
 	store := &collecting{Handler: memstore.New(nil), left: 5}
-	newManager(t, store, s.Options)
+	m := newManager(t, store, s.Options)
 	time.Sleep(10 * time.Second)
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
 	return fmt.Sprint(store.left, " expired sessions are left")
 }
 
