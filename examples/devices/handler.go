@@ -29,7 +29,12 @@ type app struct {
 	sessions *session.Manager
 	logins   *remember.Logins
 	page     *template.Template
+	// wrong counts wrong passwords of a session that asks to be fresh, and is forgotten after a pause. An application counts those
+	// of an account, too: who has its password to guess may have many sessions.
+	wrong session.Temp[int]
 }
+
+const mostWrong = 3
 
 // view is what the page shows.
 type view struct {
@@ -42,14 +47,14 @@ type view struct {
 	Devices  []session.SubjectSession
 }
 
-func newHandler(sessions *session.Manager, logins *remember.Logins, fresh time.Duration) (http.Handler, error) {
+func newHandler(sessions *session.Manager, logins *remember.Logins, fresh, pause time.Duration) (http.Handler, error) {
 	page, err := template.New("page.html").Funcs(template.FuncMap{
 		"when": func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") },
 	}).ParseFS(files, "page.html")
 	if err != nil {
 		return nil, err
 	}
-	a := &app{sessions, logins, page}
+	a := &app{sessions, logins, page, session.NewTemp[int]("wrong", pause)}
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", a.handle(a.show))
 	mux.Handle("POST /login", a.handle(a.login))
@@ -183,10 +188,17 @@ func (a *app) askPassword(w http.ResponseWriter, r *http.Request, s *session.Ses
 
 func (a *app) confirm(w http.ResponseWriter, r *http.Request, s *session.Session) error {
 	v := view{User: user.Get(s), Confirm: true, Problem: "Wrong password."}
+	wrong := a.wrong.Get(s)
 	switch {
 	case v.User == "":
 		return back(w, r)
+	case wrong >= mostWrong:
+		v.Problem = "Too many wrong passwords. Try again later."
+		return a.render(w, http.StatusTooManyRequests, v)
 	case r.FormValue("password") != password:
+		if err := a.wrong.Set(s, wrong+1); err != nil {
+			return err
+		}
 		return a.render(w, http.StatusUnauthorized, v)
 	}
 	return back(w, r, s.Authenticated(), flash.Set(s, "Thank you. Now you can log the other devices out."))

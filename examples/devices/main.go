@@ -30,15 +30,16 @@ func main() {
 	store := flag.String("store", "memory://", "`URL` of the store: memory://, file:///folder, redis://host")
 	listen := flag.String("listen", "127.0.0.1:8082", "`host:port` (port 0: a free one)")
 	grace := flag.Duration("grace", 0, "`time` for which a cookie that remembers a user is taken after it was replaced (0: 30 seconds)")
+	pause := flag.Duration("pause", time.Minute, "`time` without an attempt after three wrong passwords")
 	fresh := flag.Duration("fresh", 5*time.Minute, "`age` of a login up to which the others may be ended without the password")
 	flag.Parse()
-	if err := run(*store, *listen, *fresh, *grace); err != nil {
+	if err := run(*store, *listen, *fresh, *pause, *grace); err != nil {
 		log.Fatal("devices: ", err)
 	}
 }
 
 // run serves until Ctrl-C.
-func run(storeURL, listen string, fresh, grace time.Duration) error {
+func run(storeURL, listen string, fresh, pause, grace time.Duration) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	store, err := session.Open(ctx, storeURL)
@@ -58,7 +59,7 @@ func run(storeURL, listen string, fresh, grace time.Duration) error {
 	if err != nil {
 		return err
 	}
-	handler, err := newHandler(sessions, logins, fresh)
+	handler, err := newHandler(sessions, logins, fresh, pause)
 	if err != nil {
 		return err
 	}

@@ -331,6 +331,29 @@ func TestFresh(t *testing.T) {
 	laptop.shows("Your devices", both, laptopName)
 }
 
+// TestPause enters wrong passwords until none is taken, and waits until that has ended by itself.
+func TestPause(t *testing.T) {
+	t.Parallel()
+	const pause = 30 * time.Second
+	base := start(t, "-fresh", "1ms", "-pause", pause.String())
+	laptop, phone := startBrowser(t, base, laptopAgent, 1200), startBrowser(t, base, phoneAgent, 390)
+	laptop.login()
+	phone.login()
+	phone.press("#end-others", "h1", "Your password, please")
+	try := func(password, selector, want string) {
+		t.Helper()
+		phone.do(chromedp.SendKeys(chromedp.CSS("#password"), password))
+		phone.press("#confirm", selector, want)
+	}
+	for range 3 {
+		try("wrong", "#problem", "Wrong password.")
+	}
+	try("nonstick", "#problem", "Too many wrong passwords. Try again later.")
+	time.Sleep(pause)
+	phone.do(chromedp.Navigate(base + "/password"))
+	try("nonstick", "#flash", "Thank you. Now you can log the other devices out.")
+}
+
 // TestConfirmed ends the others after the password was asked for.
 func TestConfirmed(t *testing.T) {
 	t.Parallel()
