@@ -158,15 +158,25 @@ func seeAtRest(text string) func(*testing.T, setting) string {
 }
 
 // seeSize shows how much of a session of n bytes is stored.
-func seeSize(n int, much string) func(*testing.T, setting) string {
+func seeSize(n int) func(*testing.T, setting) string {
 	return func(t *testing.T, s setting) string {
 		store := newTapped()
 		_, rec := store.last(beginOn(t, store, s, halves(n)))
 		if len(rec.Payload) < n/2 {
-			return "less than half " + much
+			return "less than half"
 		}
 		return "more than half"
 	}
+}
+
+// seeLevel compares what is stored with what is with the fastest gzip.
+func seeLevel(t *testing.T, s setting) string {
+	size := func(o session.Options) int {
+		store := newTapped()
+		_, rec := store.last(beginOn(t, store, opts(o), halves(20_000)))
+		return len(rec.Payload)
+	}
+	return fmt.Sprint("smaller: ", size(s.Options) < size(compressing(new(session.Gzip), 0)))
 }
 
 // seeStolenKeys opens a session with the store and with the keys.

@@ -83,10 +83,11 @@ func dataEffects() []effect {
 		{"RejectStale", setting{}, opts(options{RejectStale: true}), seeStale, "503"},
 		{"RejectCorrupt", setting{}, opts(options{RejectCorrupt: true}), seeCorrupt, "500"},
 		{"Codec", setting{}, opts(options{Codec: wavy{}}), seeAtRest(`~"ann-in-clear"`), "true"},
-		{"Compression.Method", setting{}, opts(options{Compression: compression{Method: best}}), seeSize(4000, ""), "less"},
+		{"Compression.Method", setting{}, opts(options{Compression: compression{Method: best}}), seeSize(4000), "less"},
+		{"Compression.Method", opts(options{Compression: fast}), opts(options{Compression: compression{Method: best}}), seeLevel, "true"},
 		{
 			"Compression.Threshold", opts(options{Compression: fast}), opts(options{Compression: compression{Method: fast.Method, Threshold: 500}}),
-			seeSize(1000, ""), "less",
+			seeSize(1000), "less",
 		}, {
 			"Compression.Reads", setting{}, opts(options{Compression: compression{Reads: []session.Compressor{own}}}),
 			seeStoredBefore(options{Compression: compression{Method: own, Threshold: 1}}), "true",
