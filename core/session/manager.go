@@ -29,6 +29,7 @@ type Manager struct {
 	eras     eras
 	logKey   []byte
 	random   io.Reader
+	alarms   sync.Pool // of budgets; the Manager's own, since timers and channels of a synctest bubble must stay in it
 
 	mu     sync.RWMutex // held for reading during every store call, so that Close waits for them
 	closed bool
@@ -99,7 +100,7 @@ func (m *Manager) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[sessi
 func (m *Manager) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, m.o.ReadTimeout)
 	defer cancel()
-	return wrap("ping", m.do(func() error {
+	return wrap("ping", m.do(ctx, func() error {
 		if p, ok := m.store.(Pinger); ok {
 			if err := p.Ping(ctx); !errors.Is(err, errors.ErrUnsupported) {
 				return err
@@ -132,7 +133,7 @@ func (m *Manager) collect(ctx context.Context) {
 		}
 		for { // batches, so that no call is long
 			var removed int
-			err := m.do(func() (err error) {
+			err := m.do(ctx, func() (err error) {
 				removed, err = m.store.GC(ctx, gcBatch)
 				return err
 			})
