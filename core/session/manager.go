@@ -21,6 +21,7 @@ type Manager struct {
 	replicas ReplicaReader // the store, if it has any
 	o        Options
 	codec    Codec
+	plain    bool // the Codec is JSON
 	envelope *Envelope
 	carrier  carrier
 	versions versions
@@ -54,6 +55,7 @@ func New(store Handler, options Options) (*Manager, error) {
 		return nil, &Error{"new", err}
 	}
 	m := &Manager{store: store, o: o, codec: o.Codec, envelope: newEnvelope(&o), carrier: newCarrier(&o), logKey: slices.Clone(o.LogKey), random: rand.Reader}
+	_, m.plain = o.Codec.(JSON)
 	m.locker, _ = store.(Locker)
 	m.replicas, _ = store.(ReplicaReader)
 	var seed [40]byte
