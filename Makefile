@@ -17,7 +17,7 @@ SERVERS := scripts/servers $(if $(filter 1,$(NONSTICK_TEST_CONTAINERS)),$(DEMO_S
 # The folders of all modules, as go.work lists them.
 MODULES = $(shell go list -m -f '{{.Dir}}')
 
-# Flags for the program of make demo or make demo-fallback.
+# Flags for the program of make demo or make demo-fallback, or more of them for the benchmarks of make microbench.
 ARGS ?=
 # A remark on the machine for the tables of make bench.
 NOTE ?=
@@ -80,16 +80,16 @@ tidy: ## Tidy each go.mod
 vuln: ## Look for known vulnerabilities; needs the Go vulnerability database
 	for m in $(MODULES); do echo "$$m"; (cd "$$m"; GOWORK=off go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...); done
 
-bench: needed ## Measure all variants and peers side by side: 10 minutes, writes docs/bench; NOTE='what else ran'
+bench: needed ## Measure all variants and peers side by side: 10 minutes, writes docs/bench and tables of README.md; NOTE='what else ran'
 	go build -o bin/nonstick-bench ./bench
-	bin/nonstick-bench -out docs/bench -note "$(NOTE)"
+	bin/nonstick-bench -within 12m -out docs/bench -papers . -note "$(NOTE)"
 
 bench-quick: needed ## The same, rougher, in a minute: writes bin/bench
 	go build -o bin/nonstick-bench ./bench
 	bin/nonstick-bench -rounds 1 -each 100ms -sessions 1000
 
-microbench: ## Run all functions Benchmark
-	go test -run '^$$' -bench . -benchmem work
+microbench: needed ## Run all functions Benchmark; ARGS='-count 10' for benchstat
+	go test -run '^$$' -bench . -benchmem -timeout 0 $(ARGS) work
 
 stats: ## Print how long files, functions and adapters are
 	go run ./scripts/structure -stats

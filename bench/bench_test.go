@@ -3,7 +3,6 @@ package main_test
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,16 +12,7 @@ import (
 func TestAllVariants(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	program := filepath.Join(dir, "bench")
-	for _, args := range [][]string{
-		{"go", "build", "-o", program, "."},
-		{program, "-rounds", "1", "-each", "5ms", "-sessions", "20", "-clients", "4", "-out", dir},
-	} {
-		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
-	}
+	run(t, build(t), "-rounds", "1", "-each", "5ms", "-sessions", "20", "-clients", "4", "-out", dir)
 	var result struct {
 		Variants []struct{ Name, Bare, Floor string }
 		Runs     []struct {
@@ -63,7 +53,7 @@ func TestAllVariants(t *testing.T) {
 
 func checkFiles(t *testing.T, dir string) {
 	t.Helper()
-	for _, w := range []string{"anonymous", "untouched", "read", "slide", "change", "mix", "hot", "login"} {
+	for _, w := range []string{"anonymous", "untouched", "read", "slide", "change", "mix", "hot", "crowd", "login", "defaults"} {
 		if s, err := os.ReadFile(filepath.Join(dir, w+".svg")); err != nil || !strings.Contains(string(s), "</svg>") {
 			t.Errorf("no picture of %s: %v", w, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -25,7 +26,8 @@ type usage struct {
 }
 
 // serve is the life of a child: one variant, until its standard input ends.
-func serve(name, settings string) error {
+func serve(name, settings, kinds string) error {
+	prepareProfiles(kinds)
 	all := variants()
 	i := slices.IndexFunc(all, func(v variant) bool { return v.name == name })
 	if i < 0 {
@@ -60,6 +62,36 @@ func serve(name, settings string) error {
 	return <-failed
 }
 
+// startVariant starts a variant, in as many processes as its workloads want.
+func startVariant(v variant, e env, kinds []string) (*child, error) {
+	c, err := startChild(v, e, kinds)
+	if err != nil {
+		return nil, err
+	}
+	for v.crowd && len(c.others) < crowdProcesses-1 {
+		other, err := startChild(v, e, kinds)
+		if err != nil {
+			return nil, errors.Join(err, c.stop())
+		}
+		c.others = append(c.others, other)
+	}
+	return c, nil
+}
+
+// prepareProfiles makes the process note what the profiles of these kinds want to know, so far as it is not noted anyway.
+func prepareProfiles(kinds string) {
+	for kind := range strings.SplitSeq(kinds, ",") {
+		switch kind {
+		case "allocs":
+			runtime.MemProfileRate = 1 // each allocation
+		case "mutex":
+			runtime.SetMutexProfileFraction(1)
+		case "block":
+			runtime.SetBlockProfileRate(1)
+		}
+	}
+}
+
 // serveStats answers what this process has used, and profiles of it.
 func serveStats(ln net.Listener) error {
 	mux := http.NewServeMux()
@@ -83,6 +115,7 @@ func answerUsage(w http.ResponseWriter, _ *http.Request) {
 // child is a running variant, seen from the process that measures.
 type child struct {
 	variant
+	others      []*child // more processes on the same sessions, for a workload that wants several
 	db          int
 	addr, stats string
 	start       time.Duration // from its beginning to its first answer
@@ -92,8 +125,8 @@ type child struct {
 	in          io.Closer
 }
 
-// startChild runs this program again, as one variant, which counts each allocation if it is to be profiled.
-func startChild(v variant, e env, profiled bool) (*child, error) {
+// startChild runs this program again, as one variant, which takes the profiles of these kinds.
+func startChild(v variant, e env, kinds []string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -102,10 +135,7 @@ func startChild(v variant, e env, profiled bool) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self, "-serve", v.name, "-settings", string(settings))
-	if profiled {
-		cmd.Args = append(cmd.Args, "-memrate", "1") // each allocation
-	}
+	cmd := exec.Command(self, "-serve", v.name, "-settings", string(settings), "-kinds", strings.Join(kinds, ","))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -127,7 +157,7 @@ func startChild(v variant, e env, profiled bool) (*child, error) {
 	if !v.session() {
 		path = "/bare"
 	}
-	if _, err := newClient(c.addr).do(path, ""); err != nil {
+	if _, err := newClient(c.addr).insist(path, ""); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", v.name, err), c.stop())
 	}
 	c.start = time.Since(began)
@@ -135,10 +165,22 @@ func startChild(v variant, e env, profiled bool) (*child, error) {
 }
 
 func (c *child) stop() error {
-	return errors.Join(c.in.Close(), c.cmd.Wait())
+	err := errors.Join(c.in.Close(), c.cmd.Wait())
+	for _, o := range c.others {
+		err = errors.Join(err, o.stop())
+	}
+	return err
 }
 
-// profile writes a profile of the child's next seconds: profile for the CPU, allocs, mutex.
+// process is the one of a variant's that a client uses.
+func (c *child) process(client int, w workload) *child {
+	if i := client % max(1, w.processes); i > 0 {
+		return c.others[i-1]
+	}
+	return c
+}
+
+// profile writes a profile of the child's next seconds: profile for the CPU, allocs, mutex or block.
 func (c *child) profile(kind string, seconds int, file string) error {
 	resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", c.stats, kind, seconds))
 	if err != nil {
@@ -151,10 +193,17 @@ func (c *child) profile(kind string, seconds int, file string) error {
 	return os.WriteFile(file, data, 0o644)
 }
 
-func (c *child) usage() (u usage, err error) {
+// usage is that of so many processes of the variant.
+func (c *child) usage(processes int) (u usage, err error) {
 	resp, err := http.Get("http://" + c.stats)
 	if err != nil {
 		return u, err
 	}
-	return u, errors.Join(json.NewDecoder(resp.Body).Decode(&u), resp.Body.Close())
+	err = errors.Join(json.NewDecoder(resp.Body).Decode(&u), resp.Body.Close())
+	for _, o := range c.others[:min(len(c.others), max(0, processes-1))] {
+		more, failed := o.usage(1)
+		err = errors.Join(err, failed)
+		u = usage{u.CPU + more.CPU, u.Allocs + more.Allocs, u.Bytes + more.Bytes}
+	}
+	return u, err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +18,7 @@ type client struct {
 	in     *bufio.Reader
 	out    []byte
 	cookie string // from the last response that had one
+	given  int    // how many had one
 	body   []byte
 }
 
@@ -50,6 +52,18 @@ func (c *client) do(path, cookie string) (int, error) {
 	return c.answer(path)
 }
 
+// insist asks again if it is refused, since a machine that is overloaded lets timeouts pass.
+func (c *client) insist(path, cookie string) (n int, err error) {
+	for wait := time.Millisecond; wait < 5*time.Second; wait *= 2 {
+		n, err = c.do(path, cookie)
+		if _, refused := errors.AsType[refusedError](err); !refused {
+			return n, err
+		}
+		time.Sleep(wait)
+	}
+	return n, err
+}
+
 func (c *client) answer(path string) (int, error) {
 	line, err := c.in.ReadSlice('\n')
 	if err != nil || len(line) < 12 {
@@ -71,6 +85,7 @@ func (c *client) answer(path string) (int, error) {
 		case bytes.EqualFold(name, []byte("Set-Cookie")):
 			value, _, _ = bytes.Cut(value, []byte(";"))
 			c.cookie = string(value)
+			c.given++
 		}
 	}
 	if length < 0 || length > 1<<16 {

@@ -11,6 +11,7 @@ replace (
 	github.com/nonstick-go/nonstick/backends/goredis => ../backends/goredis
 	github.com/nonstick-go/nonstick/backends/internal/redisstore => ../backends/internal/redisstore
 	github.com/nonstick-go/nonstick/backends/redigo => ../backends/redigo
+	github.com/nonstick-go/nonstick/compress => ../compress
 	github.com/nonstick-go/nonstick/core => ../core
 )
 
@@ -20,8 +21,10 @@ require (
 	github.com/alexedwards/scs/redisstore v0.0.0-20251002162104-209de6e426de
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/boj/redistore v1.4.1
+	github.com/bsm/redislock v0.9.4
 	github.com/gin-contrib/sessions v1.0.4
 	github.com/gin-gonic/gin v1.12.0
+	github.com/go-redsync/redsync/v4 v4.18.1
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/gofiber/fiber/v2 v2.52.15
 	github.com/gofiber/storage/redis/v3 v3.4.3
@@ -36,6 +39,7 @@ require (
 	github.com/nonstick-go/nonstick/backends/fallback/mysqlstore v0.1.0
 	github.com/nonstick-go/nonstick/backends/goredis v0.1.0
 	github.com/nonstick-go/nonstick/backends/redigo v0.1.0
+	github.com/nonstick-go/nonstick/compress v0.1.0
 	github.com/nonstick-go/nonstick/core v0.1.0
 	github.com/rbcervilla/redisstore/v9 v9.0.0
 	github.com/redis/go-redis/v9 v9.23.0
@@ -68,7 +72,7 @@ require (
 	github.com/gorilla/context v1.1.2 // indirect
 	github.com/gorilla/securecookie v1.1.2 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
-	github.com/klauspost/compress v1.18.3 // indirect
+	github.com/klauspost/compress v1.20.4 // indirect
 	github.com/klauspost/cpuid/v2 v2.4.0 // indirect
 	github.com/labstack/gommon v0.5.0 // indirect
 	github.com/leodido/go-urn v1.4.0 // indirect
@@ -79,6 +83,7 @@ require (
 	github.com/modern-go/reflect2 v1.0.2 // indirect
 	github.com/nonstick-go/nonstick/backends/internal/redisstore v0.1.0 // indirect
 	github.com/pelletier/go-toml/v2 v2.2.4 // indirect
+	github.com/pierrec/lz4/v4 v4.1.33 // indirect
 	github.com/quic-go/qpack v0.6.0 // indirect
 	github.com/quic-go/quic-go v0.59.0 // indirect
 	github.com/rivo/uniseg v0.2.0 // indirect

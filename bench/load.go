@@ -9,38 +9,45 @@ import (
 	"time"
 )
 
-// workload is what the clients do. Each takes its sessions from a part of its own, except for hot.
+// workload is what the clients do. Each takes its sessions from a part of its own, except for those that are hot.
 type workload struct {
-	name    string
-	path    func(i int) string
-	cookie  bool
-	clients []int
+	name      string
+	path      func(i int) string
+	cookie    bool
+	clients   []int
+	hot       bool // all use one session
+	processes int  // of each variant; 0: one
+	warm      bool // runs before it is measured, too, so that the connections are there
 }
 
-func (w workload) hot() bool { return w.name == "hot" }
+// crowdProcesses is how many processes of a variant share its sessions in the workload that wants several.
+const crowdProcesses = 4
 
 func workloads() []workload {
 	always := func(path string) func(int) string { return func(int) string { return path } }
 	return []workload{
-		{"anonymous", always("/bare"), false, []int{64}},
-		{"untouched", always("/bare"), true, []int{64}},
-		{"read", always("/read"), true, []int{1, 16, 64}},
-		{"slide", always("/slide"), true, []int{64}},
-		{"change", always("/change"), true, []int{1, 16, 64}},
-		{"mix", func(i int) string {
+		{name: "anonymous", path: always("/bare"), clients: []int{64}},
+		{name: "untouched", path: always("/bare"), cookie: true, clients: []int{64}},
+		{name: "read", path: always("/read"), cookie: true, clients: []int{1, 16, 64}},
+		{name: "slide", path: always("/slide"), cookie: true, clients: []int{64}},
+		{name: "change", path: always("/change"), cookie: true, clients: []int{1, 16, 64}},
+		{name: "mix", path: func(i int) string {
 			if i%10 == 9 {
 				return "/change"
 			}
 			return "/read"
-		}, true, []int{64}},
-		{"hot", always("/change"), true, []int{16}},
-		{"login", func(i int) string { return []string{"/login", "/logout"}[i%2] }, false, []int{16}},
+		}, cookie: true, clients: []int{64}},
+		{name: "hot", path: always("/change"), cookie: true, clients: []int{16, 64}, hot: true},
+		{name: "crowd", path: always("/change"), cookie: true, clients: []int{16, 64}, hot: true, processes: crowdProcesses, warm: true},
+		{name: "login", path: func(i int) string { return []string{"/login", "/logout"}[i%2] }, clients: []int{16}},
+		{name: "defaults", path: always("/read"), cookie: true, clients: []int{64}, warm: true},
 	}
 }
 
 // outcome is what the clients saw in one run.
 type outcome struct {
 	requests, refused, lost int
+	cookies                 int // that the answers brought
 	seconds                 float64
 	latencies               []time.Duration // sorted
 }
@@ -48,7 +55,7 @@ type outcome struct {
 // load lets clients work for a time.
 func load(c *child, w workload, clients int, d time.Duration) (outcome, error) {
 	before := 0
-	if w.hot() {
+	if w.hot {
 		n, err := once(c, "/change", c.cookies[0])
 		if err != nil {
 			return outcome{}, err
@@ -66,10 +73,11 @@ func load(c *child, w workload, clients int, d time.Duration) (outcome, error) {
 	for _, p := range parts {
 		all.requests += p.requests
 		all.refused += p.refused
+		all.cookies += p.cookies
 		all.latencies = append(all.latencies, p.latencies...)
 	}
 	slices.Sort(all.latencies)
-	if err := errors.Join(errs...); err != nil || !w.hot() {
+	if err := errors.Join(errs...); err != nil || !w.hot {
 		return all, err
 	}
 	after, err := once(c, "/change", c.cookies[0])
@@ -79,19 +87,20 @@ func load(c *child, w workload, clients int, d time.Duration) (outcome, error) {
 
 // visit is one client.
 func visit(c *child, w workload, me, clients int, end time.Time) (outcome, error) {
-	cl := newClient(c.addr)
+	cl := newClient(c.process(me, w).addr)
 	defer cl.close()
 	o := outcome{latencies: make([]time.Duration, 0, 1<<14)}
 	for i := 0; ; i++ {
 		begin := time.Now()
-		if i%2 == 0 && begin.After(end) {
+		if i > 0 && i%2 == 0 && begin.After(end) { // each client has its turn, however late it is
+			o.cookies = cl.given
 			return o, nil
 		}
 		path, cookie := w.path(i), ""
 		switch {
 		case path == "/logout":
 			cookie = cl.cookie
-		case w.hot():
+		case w.hot:
 			cookie = c.cookies[0]
 		case w.cookie:
 			cookie = c.cookies[(i*clients+me)%len(c.cookies)]
@@ -112,16 +121,16 @@ func visit(c *child, w workload, me, clients int, end time.Time) (outcome, error
 	}
 }
 
-// once is a single request.
+// once is a single request, which is made again if it is refused.
 func once(c *child, path, cookie string) (int, error) {
 	cl := newClient(c.addr)
 	defer cl.close()
-	return cl.do(path, cookie)
+	return cl.insist(path, cookie)
 }
 
 // seed makes the sessions that workloads use.
 func seed(c *child, sessions int) error {
-	const clients = 16
+	const clients = connection // so that a pool opens its connections now
 	if !c.session() {
 		c.cookies = []string{rawCookie + "=" + strings.Repeat("x", 52)} // to be parsed, as elsewhere
 		return nil
@@ -134,7 +143,7 @@ func seed(c *child, sessions int) error {
 			cl := newClient(c.addr)
 			defer cl.close()
 			for j := i; j < sessions && errs[i] == nil; j += clients {
-				_, errs[i] = cl.do("/login", "")
+				_, errs[i] = cl.insist("/login", "")
 				c.cookies[j] = cl.cookie
 			}
 		})

@@ -4,10 +4,10 @@
 // The variants take turns in each round, so that what disturbs the machine disturbs all of them; figures are medians over
 // the rounds, ratios are taken within a round. It needs Linux.
 //
-//	make bench        about 10 minutes; writes docs/bench
+//	make bench        about 10 minutes; writes docs/bench, and the tables of README.md and docs/performance.md
 //	make bench-quick  about a minute; writes bin/bench
-//	bin/nonstick-bench -render docs/bench/result.json -out docs/bench
-//	bin/nonstick-bench -variants 'goredis$' -profile /tmp/profiles
+//	bin/nonstick-bench -render docs/bench/result.json -out docs/bench -papers .
+//	bin/nonstick-bench -variants 'goredis$' -profile /tmp/profiles -kinds mutex,block
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
+	"strings"
 	"time"
 )
 
@@ -28,36 +28,38 @@ func main() {
 	render := flag.String("render", "", "measure nothing: tables and plots from this `file`")
 	out := flag.String("out", "bin/bench", "the `folder` for result.json, tables and plots")
 	note := flag.String("note", "", "a `remark` on the machine, for the tables")
-	rate := flag.Int("memrate", 0, "internal: runtime.MemProfileRate")
 	match := flag.String("variants", "", "measure only those that match this `expression`")
 	p := plan{progress: os.Stderr}
 	flag.IntVar(&p.rounds, "rounds", 5, "how often each variant has its turn")
 	flag.DurationVar(&p.each, "each", 250*time.Millisecond, "how long a turn is")
 	flag.IntVar(&p.sessions, "sessions", 10_000, "sessions of each variant")
+	flag.DurationVar(&p.within, "within", 0, "begin no round that would not end within this `time` (default: all rounds)")
 	flag.IntVar(&p.clients, "clients", 0, "at most this many clients at once (default: 1, 16 and 64)")
 	flag.StringVar(&p.profiles, "profile", "", "measure nothing: write profiles of a second of each workload to this `folder`")
+	kinds := flag.String("kinds", "", "of profiles: `list` of profile (CPU), allocs, mutex and block (default: profile,allocs)")
+	papers := flag.String("papers", "", "the `folder` of the project, whose README.md and docs/performance.md get their tables")
 	flag.Parse()
 	err := func() error {
 		if *name != "" {
-			runtime.MemProfileRate = cmp.Or(*rate, runtime.MemProfileRate)
-			return serve(*name, *settings)
+			return serve(*name, *settings, *kinds)
 		}
 		if *render != "" {
 			r, err := loadResult(*render)
 			if err != nil {
 				return err
 			}
-			return r.render(*out)
+			return r.render(*out, *papers)
 		}
 		pattern, err := regexp.Compile(*match)
 		if err != nil {
 			return err
 		}
 		if p.profiles != "" {
-			p.rounds, p.each = 1, 2500*time.Millisecond
+			p.kinds = strings.Split(cmp.Or(*kinds, "profile,allocs"), ",")
+			p.rounds, p.each = 1, time.Duration(len(p.kinds))*time.Second+500*time.Millisecond
 		}
 		p.match, p.note = pattern.MatchString, *note
-		return p.run(*out)
+		return p.run(*out, *papers)
 	}()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -66,7 +68,7 @@ func main() {
 }
 
 // run measures and writes all files.
-func (p plan) run(out string) error {
+func (p plan) run(out, papers string) error {
 	for _, dir := range []string{out, cmp.Or(p.profiles, out)} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
@@ -76,7 +78,7 @@ func (p plan) run(out string) error {
 		if p.profiles != "" {
 			return nil
 		}
-		return errors.Join(r.save(filepath.Join(out, "result.json")), r.render(out))
+		return errors.Join(r.save(filepath.Join(out, "result.json")), r.render(out, papers))
 	}
 	_, err := measure(p)
 	return err

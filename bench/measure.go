@@ -1,15 +1,13 @@
 package main
 
 import (
-	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,11 +19,13 @@ type plan struct {
 	rounds   int
 	each     time.Duration // of a run
 	sessions int
-	clients  int // at most; 0: as many as the workload says
+	within   time.Duration // no round begins that would end later
+	clients  int           // at most; 0: as many as the workload says
 	match    func(name string) bool
 	after    func(*Result) error // each round, so that an interrupted measurement is not lost
 	note     string
-	profiles string // a folder to write profiles to
+	profiles string   // a folder to write profiles to
+	kinds    []string // of profiles
 	progress io.Writer
 }
 
@@ -33,7 +33,9 @@ type plan struct {
 type bench struct {
 	plan
 	redis, maria *database
+	spare        *database // another Redis, for what is measured in this process
 	admin        *redis.Client
+	sql          *sql.DB // of MariaDB
 	children     []*child
 	result       *Result
 }
@@ -51,6 +53,7 @@ func measure(p plan) (_ *Result, err error) {
 		return nil, err
 	}
 	for round := range p.rounds {
+		began := time.Now()
 		for _, w := range workloads() {
 			for _, clients := range p.counts(w) {
 				if err := b.round(w, clients, round); err != nil {
@@ -58,12 +61,41 @@ func measure(p plan) (_ *Result, err error) {
 				}
 			}
 		}
+		if err := b.inside(round); err != nil {
+			return nil, err
+		}
 		if err := p.after(b.result); err != nil {
 			return nil, err
 		}
 		_, _ = fmt.Fprintf(p.progress, "round %d of %d is done\n", round+1, p.rounds)
+		if p.within > 0 && time.Since(b.result.When)+time.Since(began) > p.within {
+			break
+		}
 	}
 	return b.result, nil
+}
+
+// inside measures what needs no other process than Redis, unless it is left out by its name.
+func (b *bench) inside(round int) error {
+	if b.profiles != "" {
+		return nil
+	}
+	if b.match("locks") {
+		if err := b.locks(round); err != nil {
+			return fmt.Errorf("locks: %w", err)
+		}
+	}
+	if b.match("keys") {
+		if err := b.keys(round); err != nil {
+			return fmt.Errorf("keys: %w", err)
+		}
+	}
+	if b.match("sizes") && round == 0 { // it does not change
+		if err := b.sizes(); err != nil {
+			return fmt.Errorf("sizes: %w", err)
+		}
+	}
+	return nil
 }
 
 // counts are the numbers of clients that a workload is run with.
@@ -98,12 +130,15 @@ func (b *bench) start(dir string) (err error) {
 		return err
 	}
 	b.admin = redis.NewClient(&redis.Options{Addr: b.redis.addr, DisableIdentity: true})
+	if b.spare, err = startRedis(dir); err != nil {
+		return err
+	}
 	for i, v := range variants() {
 		if !b.match(v.name) {
 			continue
 		}
 		if v.mysql && b.maria == nil {
-			if b.maria, err = startMariaDB(dir); err != nil {
+			if err := b.startMariaDB(dir); err != nil {
 				return err
 			}
 		}
@@ -114,7 +149,7 @@ func (b *bench) start(dir string) (err error) {
 		if err := os.Mkdir(e.dir, 0o700); err != nil {
 			return err
 		}
-		c, err := startChild(v, e, b.profiles != "")
+		c, err := startVariant(v, e, b.kinds)
 		if err != nil {
 			return err
 		}
@@ -134,119 +169,50 @@ func (b *bench) start(dir string) (err error) {
 	return nil
 }
 
+func (b *bench) startMariaDB(dir string) (err error) {
+	if b.maria, err = startMariaDB(dir); err == nil {
+		b.sql, err = openMySQL(env{mysql: b.maria.addr}, true)
+	}
+	return err
+}
+
 func (b *bench) stop() {
 	for _, c := range b.children {
 		_ = c.stop()
 	}
+	if b.sql != nil {
+		_ = b.sql.Close()
+	}
 	b.maria.stop()
+	b.spare.stop()
 	b.redis.stop()
-}
-
-// memory is what Redis needs for a session, on average over some of them.
-func (b *bench) memory(c *child) (int64, error) {
-	ctx := context.Background()
-	db := redis.NewClient(&redis.Options{Addr: b.redis.addr, DB: c.db, DisableIdentity: true})
-	defer func() { _ = db.Close() }()
-	keys, _, err := db.Scan(ctx, 0, "", 200).Result()
-	if err != nil || len(keys) == 0 {
-		return 0, err
-	}
-	var sum int64
-	for _, k := range keys {
-		n, err := db.MemoryUsage(ctx, k).Result()
-		if err != nil {
-			return 0, err
-		}
-		sum += n
-	}
-	return sum / int64(len(keys)), nil
-}
-
-// counters are what the servers have done so far.
-type counters struct {
-	cpu      time.Duration
-	commands map[string]float64
-	in, out  float64
-}
-
-func (b *bench) counters() (counters, error) {
-	c := counters{commands: make(map[string]float64)}
-	text, err := b.admin.Info(context.Background(), "stats", "cpu", "commandstats").Result()
-	if err != nil {
-		return c, err
-	}
-	for line := range strings.FieldsSeq(text) {
-		name, value, _ := strings.Cut(line, ":")
-		if command, ok := strings.CutPrefix(name, "cmdstat_"); ok {
-			calls, _, _ := strings.Cut(strings.TrimPrefix(value, "calls="), ",")
-			c.commands[command], _ = strconv.ParseFloat(calls, 64)
-		}
-		n, _ := strconv.ParseFloat(value, 64)
-		switch name {
-		case "used_cpu_user", "used_cpu_sys":
-			c.cpu += time.Duration(n * float64(time.Second))
-		case "total_net_input_bytes":
-			c.in = n
-		case "total_net_output_bytes":
-			c.out = n
-		}
-	}
-	if b.maria != nil {
-		cpu, err := processCPU(b.maria.cmd.Process.Pid)
-		c.cpu += cpu
-		return c, err
-	}
-	return c, nil
-}
-
-// processCPU is what the living threads of a process have used: in nanoseconds, where getrusage(2) of others counts ticks.
-func processCPU(pid int) (time.Duration, error) {
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	var sum time.Duration
-	for _, f := range files {
-		data, err := os.ReadFile(f)
-		if err != nil {
-			continue // the thread has ended
-		}
-		ns, _, _ := strings.Cut(string(data), " ")
-		n, _ := strconv.ParseInt(ns, 10, 64)
-		sum += time.Duration(n)
-	}
-	return sum, err
 }
 
 // run is one cell in one round.
 func (b *bench) run(c *child, w workload, clients int) (Run, error) {
 	r := Run{Variant: c.name, Workload: w.name, Clients: clients}
-	before, err := b.counters()
+	if w.warm {
+		if _, err := load(c, w, clients, b.each/4); err != nil {
+			return r, err
+		}
+	}
+	before, err := b.counters(c.db)
 	if err != nil {
 		return r, err
 	}
-	own, err := c.usage()
+	own, err := c.usage(w.processes)
 	if err != nil {
 		return r, err
 	}
-	var profiled error
-	var wg sync.WaitGroup
-	if b.profiles != "" {
-		wg.Go(func() {
-			for _, kind := range []string{"profile", "allocs"} {
-				file := filepath.Join(b.profiles, fmt.Sprintf("%s-%s-%d.%s", c.name, w.name, clients, kind))
-				profiled = errors.Join(profiled, c.profile(kind, 1, file))
-			}
-		})
-	}
-	o, err := load(c, w, clients, b.each)
-	wg.Wait()
-	err = errors.Join(err, profiled)
+	o, err := b.work(c, w, clients)
 	if err != nil {
 		return r, err
 	}
-	ownNow, err := c.usage()
+	ownNow, err := c.usage(w.processes)
 	if err != nil {
 		return r, err
 	}
-	now, err := b.counters()
+	now, err := b.counters(c.db)
 	if err != nil {
 		return r, err
 	}
@@ -257,6 +223,8 @@ func (b *bench) run(c *child, w workload, clients int) (Run, error) {
 	r.CPU, r.ServerCPU = micro(ownNow.CPU-own.CPU), micro(now.cpu-before.cpu)
 	r.Allocs, r.Bytes = float64(ownNow.Allocs-own.Allocs)/n, float64(ownNow.Bytes-own.Bytes)/n
 	r.In, r.Out = (now.in-before.in)/n, (now.out-before.out)/n
+	r.Trips = (now.trips - before.trips - 1) / n // one was to ask for the counters
+	r.Cookies, r.Keys, r.Opened = o.cookies, int(now.keys-before.keys), int(now.opened-before.opened)
 	r.Commands = make(map[string]float64)
 	for name, count := range now.commands {
 		if d := (count - before.commands[name]) / n; d > 0.01 && name != "info" {
@@ -264,4 +232,21 @@ func (b *bench) run(c *child, w workload, clients int) (Run, error) {
 		}
 	}
 	return r, nil
+}
+
+// work lets clients work on a variant, and writes profiles of it if they are wanted.
+func (b *bench) work(c *child, w workload, clients int) (outcome, error) {
+	var failed error
+	var wg sync.WaitGroup
+	if b.profiles != "" {
+		wg.Go(func() {
+			for _, kind := range b.kinds {
+				file := filepath.Join(b.profiles, fmt.Sprintf("%s-%s-%d.%s", c.name, w.name, clients, kind))
+				failed = errors.Join(failed, c.profile(kind, 1, file))
+			}
+		})
+	}
+	o, err := load(c, w, clients, b.each)
+	wg.Wait()
+	return o, errors.Join(err, failed)
 }

@@ -73,7 +73,12 @@ type openStore func(env) (session.Handler, error)
 
 func openGoredis(e env) (session.Handler, error) { return goredis.New(goredisClient(e), nil) }
 func openRedigo(e env) (session.Handler, error)  { return redigo.New(redigoPool(e), nil) }
-func openMemory(env) (session.Handler, error)    { return memstore.New(nil), nil }
+
+// openGoredisURL and openRedigoURL are as one gets them without an option.
+func openGoredisURL(e env) (session.Handler, error) { return goredis.Open(e.url()) }
+func openRedigoURL(e env) (session.Handler, error)  { return redigo.Open(e.url()) }
+
+func openMemory(env) (session.Handler, error) { return memstore.New(nil), nil }
 
 func openFiles(e env) (session.Handler, error) {
 	return filestore.New(filepath.Join(e.dir, "nonstick"), &filestore.Options{NoSync: true})
@@ -131,13 +136,17 @@ func readOnly(m *session.Manager) server {
 
 func nonstickVariants() []variant {
 	var o session.Options
+	always := session.Options{TouchInterval: time.Nanosecond}
+	locking := session.Options{Lock: session.LockOptions{MaxWaiters: connection}} // no more come at once, so none is refused
 	return []variant{
-		on("nonstick-goredis", "http", "raw-goredis", openGoredis, o, plain),
-		on("nonstick-redigo", "http", "raw-redigo", openRedigo, o, plain),
+		crowd(on("nonstick-goredis", "http", "raw-goredis", openGoredis, o, plain)),
+		crowd(on("nonstick-redigo", "http", "raw-redigo", openRedigo, o, plain)),
 		only(on("nonstick-goredis-readonly", "http", "raw-goredis", openGoredis, o, readOnly), "read"),
-		only(on("nonstick-goredis-exclusive", "http", "raw-goredis", openGoredis, o, exclusive), "change", "hot"),
-		only(on("nonstick-redigo-exclusive", "http", "raw-redigo", openRedigo, o, exclusive), "change", "hot"),
-		only(on("nonstick-goredis-touch", "http", "raw-goredis", openGoredis, session.Options{TouchInterval: time.Nanosecond}, plain), "slide"),
+		crowd(only(on("nonstick-goredis-exclusive", "http", "raw-goredis", openGoredis, locking, exclusive), "change", "hot")),
+		only(on("nonstick-redigo-exclusive", "http", "raw-redigo", openRedigo, locking, exclusive), "change", "hot"),
+		only(on("nonstick-goredis-touch", "http", "raw-goredis", openGoredis, always, plain), "slide"),
+		only(on("nonstick-goredis-defaults", "http", "raw-goredis-defaults", openGoredisURL, o, plain), "defaults"),
+		only(on("nonstick-redigo-defaults", "http", "raw-redigo-defaults", openRedigoURL, o, plain), "defaults"),
 		on("nonstick-gin", "gin", "raw-gin", openGoredis, o, func(m *session.Manager) server {
 			return serveGin(nonstickOps(sessiongin.Get, session.Optimistic, session.Optimistic), sessiongin.Middleware(m))
 		}),
@@ -156,10 +165,18 @@ func nonstickElsewhere() []variant {
 	memory := on("nonstick-memory", "http", "nonstick-memory", openMemory, o, plain)
 	files := on("nonstick-files", "http", "gorilla-files", openFiles, o, plain)
 	mysql := on("nonstick-mysql", "http", "raw-mysql", openDurable, o, plain)
+	always := session.Options{TouchInterval: time.Nanosecond}
+	touch := only(on("nonstick-mysql-touch", "http", "raw-mysql", openDurable, always, plain), "slide")
 	both := on("nonstick-fallback", "http", "raw-goredis", openFallback, o, plain)
-	memory.redis, files.redis, mysql.redis = false, false, false
-	mysql.mysql, both.mysql = true, true
-	return []variant{memory, files, mysql, both}
+	memory.redis, files.redis, mysql.redis, touch.redis = false, false, false, false
+	mysql.mysql, touch.mysql, both.mysql = true, true, true
+	return []variant{memory, files, mysql, touch, both}
+}
+
+// crowd is measured in several processes too.
+func crowd(v variant) variant {
+	v.crowd = true
+	return v
 }
 
 func only(v variant, workloads ...string) variant {

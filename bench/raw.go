@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -124,13 +125,21 @@ func rawVariants() []variant {
 	mysql := on("raw-mysql", "http", "raw-mysql", rawHTTP, openRawMySQL)
 	mysql.mysql, mysql.redis = true, false
 	return []variant{
-		on("raw-goredis", "http", "raw-goredis", rawHTTP, rawGoredis),
-		on("raw-redigo", "http", "raw-redigo", rawHTTP, rawRedigo),
+		crowd(on("raw-goredis", "http", "raw-goredis", rawHTTP, rawGoredis)),
+		crowd(on("raw-redigo", "http", "raw-redigo", rawHTTP, rawRedigo)),
 		on("raw-rueidis", "http", "raw-rueidis", rawHTTP, rawRueidis),
 		on("raw-gin", "gin", "raw-gin", rawGin, rawGoredis),
 		on("raw-echo", "echo", "raw-echo", rawEcho, rawGoredis),
 		on("raw-fiber", "fiber", "raw-fiber", rawFiber, rawGoredis),
 		mysql,
+		only(on("raw-goredis-defaults", "http", "raw-goredis-defaults", rawHTTP, func(e env) (rawStore, error) {
+			return goredisRaw{redis.NewClient(&redis.Options{Addr: e.redis, DB: e.db})}, nil
+		}), "defaults"),
+		only(on("raw-redigo-defaults", "http", "raw-redigo-defaults", rawHTTP, func(e env) (rawStore, error) {
+			return redigoRaw{&redigo.Pool{MaxIdle: 3, IdleTimeout: 240 * time.Second, Dial: func() (redigo.Conn, error) {
+				return redigo.Dial("tcp", e.redis, redigo.DialDatabase(e.db)) // the pool of its documentation
+			}}}, nil
+		}), "defaults"),
 	}
 }
 
@@ -200,7 +209,10 @@ func (r redigoRaw) del(ctx context.Context, key string) error {
 type rueidisRaw struct{ c rueidis.Client }
 
 func rawRueidis(e env) (rawStore, error) {
-	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{e.redis}, SelectDB: e.db, DisableCache: true})
+	c, err := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: []string{e.redis}, SelectDB: e.db, DisableCache: true,
+		Dialer: net.Dialer{KeepAlive: time.Hour}, // it sends a PING as often, which would count as another variant's
+	})
 	return rueidisRaw{c}, err
 }
 

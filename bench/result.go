@@ -17,6 +17,26 @@ type Result struct {
 	Note     string // about the machine
 	Variants []Variant
 	Runs     []Run
+	Keys     []KeyRun
+	Memory   []MemoryRun
+}
+
+// KeyRun is the cost of using one key of a session, beyond that of a request that has the session and uses no key.
+type KeyRun struct {
+	Library string
+	Use     string // read or change
+	Size    int    // of the session, bytes
+	Round   int
+	Nanos   float64
+	Allocs  float64
+	Bytes   float64 // that it allocated
+}
+
+// MemoryRun is what Redis needs for a session of a size.
+type MemoryRun struct {
+	How   string
+	Size  int   // of the values, bytes
+	Bytes int64 // of Redis
 }
 
 // Variant is one program that was measured.
@@ -45,7 +65,12 @@ type Run struct {
 	Allocs    float64            // of the application
 	Bytes     float64            // that it allocated
 	Commands  map[string]float64 `json:",omitempty"` // of Redis
-	In, Out   float64            // bytes to and from Redis
+	In, Out   float64            // bytes to and from Redis and MariaDB
+	Trips     float64            `json:",omitempty"` // round trips to Redis
+	Cookies   int                `json:",omitempty"` // that answers brought, in all
+	Keys      int                `json:",omitempty"` // more in Redis than before, in all
+	Opened    int                `json:",omitempty"` // connections to Redis that were opened, in all
+	Fairness  float64            `json:",omitempty"` // of locks: fewest over most acquisitions of a client
 }
 
 func newResult(sessions int, note string) *Result {
@@ -96,28 +121,46 @@ func (r *Result) cell(name, workload string, clients int) (cell, bool) {
 	}
 	v := r.variant(name)
 	c := cell{Run: runs[0], ratioOf: v.Floor}
-	if workload == "anonymous" || workload == "untouched" {
+	switch workload {
+	case "anonymous", "untouched":
 		c.ratioOf = v.Bare
+	case "lock":
+		c.ratioOf = lockIdeal
 	}
 	pick := func(f func(Run) float64) float64 { return median(runs, f) }
 	c.Rate, c.P50, c.P99 = pick(func(x Run) float64 { return x.Rate }), pick(func(x Run) float64 { return x.P50 }), pick(func(x Run) float64 { return x.P99 })
 	c.CPU, c.ServerCPU = pick(func(x Run) float64 { return x.CPU }), pick(func(x Run) float64 { return x.ServerCPU })
 	c.Allocs, c.Bytes = pick(func(x Run) float64 { return x.Allocs }), pick(func(x Run) float64 { return x.Bytes })
 	c.In, c.Out = pick(func(x Run) float64 { return x.In }), pick(func(x Run) float64 { return x.Out })
-	c.Requests, c.Lost, c.Refused = 0, 0, 0
-	for _, x := range runs {
-		c.Requests, c.Lost, c.Refused = c.Requests+x.Requests, c.Lost+x.Lost, c.Refused+x.Refused
-	}
+	c.Trips, c.Fairness = pick(func(x Run) float64 { return x.Trips }), pick(func(x Run) float64 { return x.Fairness })
+	c.addUp(runs)
 	rates := func(a, b Run) int { return int(a.Rate - b.Rate) }
-	c.spread = (slices.MaxFunc(runs, rates).Rate - slices.MinFunc(runs, rates).Rate) / c.Rate
+	c.spread = share(slices.MaxFunc(runs, rates).Rate-slices.MinFunc(runs, rates).Rate, c.Rate)
 	floor := r.of(c.ratioOf, workload, clients)
 	if len(floor) != len(runs) {
 		return c, true
 	}
 	c.allocs = c.Allocs - median(floor, func(x Run) float64 { return x.Allocs })
-	c.rate = median(runs, func(x Run) float64 { return x.Rate / floor[x.Round].Rate })
-	c.cpu = median(runs, func(x Run) float64 { return (x.CPU + x.ServerCPU) / (floor[x.Round].CPU + floor[x.Round].ServerCPU) })
+	c.rate = median(runs, func(x Run) float64 { return share(x.Rate, floor[x.Round].Rate) })
+	c.cpu = median(runs, func(x Run) float64 { return share(x.CPU+x.ServerCPU, floor[x.Round].CPU+floor[x.Round].ServerCPU) })
 	return c, true
+}
+
+// share is a of b, and nothing of nothing: a machine may stand still for the whole of a run.
+func share(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
+}
+
+// addUp sums what is not looked at on average.
+func (c *cell) addUp(runs []Run) {
+	c.Requests, c.Refused, c.Lost, c.Cookies, c.Keys, c.Opened = 0, 0, 0, 0, 0, 0
+	for _, x := range runs {
+		c.Requests, c.Refused, c.Lost = c.Requests+x.Requests, c.Refused+x.Refused, c.Lost+x.Lost
+		c.Cookies, c.Keys, c.Opened = c.Cookies+x.Cookies, c.Keys+x.Keys, c.Opened+x.Opened
+	}
 }
 
 // of are the runs of a cell, in the order of the rounds.
@@ -131,7 +174,7 @@ func (r *Result) of(name, workload string, clients int) []Run {
 	return runs
 }
 
-func median(runs []Run, f func(Run) float64) float64 {
+func median[T any](runs []T, f func(T) float64) float64 {
 	all := make([]float64, len(runs))
 	for i, x := range runs {
 		all[i] = f(x)

@@ -66,7 +66,7 @@ func scsVariants() []variant {
 	mysql := scsOn("scs-mysql", "raw-mysql", openSCSMySQL)
 	memory.redis, mysql.redis, mysql.mysql = false, false, true
 	return []variant{
-		scsOn("scs-goredis", "raw-goredis", func(e env) (scs.Store, error) { return goredisstore.New(goredisClient(e)), nil }),
+		crowd(scsOn("scs-goredis", "raw-goredis", func(e env) (scs.Store, error) { return goredisstore.New(goredisClient(e)), nil })),
 		scsOn("scs-redigo", "raw-redigo", func(e env) (scs.Store, error) { return redisstore.New(redigoPool(e)), nil }),
 		memory, mysql,
 	}

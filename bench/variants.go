@@ -1,6 +1,9 @@
 package main
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // env is where a variant finds its servers.
 type env struct {
@@ -10,6 +13,8 @@ type env struct {
 	dir   string // a folder for files
 }
 
+func (e env) url() string { return fmt.Sprintf("redis://%s/%d", e.redis, e.db) }
+
 // variant is one program that serves the paths of routes.
 type variant struct {
 	name      string
@@ -18,6 +23,7 @@ type variant struct {
 	mysql     bool   // needs MariaDB
 	redis     bool   // needs Redis
 	only      []string
+	crowd     bool // is measured in several processes too
 	open      func(env) (server, error)
 }
 
@@ -26,10 +32,13 @@ func (v variant) bare() string { return "bare-" + v.framework }
 
 // serves reports whether the variant takes part in a workload.
 func (v variant) serves(workload string) bool {
-	if v.name == v.bare() {
+	switch {
+	case v.name == v.bare():
 		return workload == "anonymous" || workload == "untouched"
+	case workload == "crowd":
+		return v.crowd
 	}
-	return len(v.only) == 0 || slices.Contains(v.only, workload)
+	return len(v.only) == 0 && workload != "defaults" || slices.Contains(v.only, workload)
 }
 
 // session reports whether it has sessions, which have to be made first.

@@ -62,16 +62,11 @@ func (e *engine) fill(ctx context.Context, v view, id session.ID, rec session.Re
 	}
 }
 
-// bury leaves a mark in the cache where a session was, if there was one.
+// bury leaves a mark in the cache where a session was. Whoever has read it before it was removed may still be about to tell the
+// cache.
 func (e *engine) bury(ctx context.Context, v view, id session.ID) error {
 	if e.rules.noMark {
 		return e.onFast(ctx, func() error { return e.fast.Destroy(ctx, v.key(id)) })
-	}
-	_, err := e.cached(ctx, v, id)
-	if errors.Is(err, session.ErrNotFound) {
-		if _, err := e.stored(ctx, id); errors.Is(err, session.ErrNotFound) {
-			return nil // nobody has anything to fill in; else anybody could have marks made
-		}
 	}
 	return e.put(ctx, v, id, mark(lastVersion(), e.clock.Now(), markLasts), session.Version{})
 }
@@ -84,7 +79,7 @@ func (e *engine) publish(ctx context.Context, v view, id session.ID, rec session
 	if e.own() {
 		return nil // nobody believes the cache
 	}
-	if v.reliable(e.clock.Now()) {
+	if v.reliable(e.clock.Now()) || e.rules.noRecall && v.reliable(v.at) {
 		return e.tell(ctx, func() error { return e.put(ctx, v, id, rec, prev) })
 	}
 	change := rec.Version

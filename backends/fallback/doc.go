@@ -63,9 +63,9 @@
 //
 // In the mode Mirrored:
 //
-// While all is well a read is one call of the fast store, a change one of each, the end of a session two of each, and
-// keeping alive one of each. With a local store the end of a session costs two more of the durable one, for a note which
-// stays for a week, and so does a change that meets a newer one in the fast store, one more. Each node reads one small record of the durable store four times a second. Locks (Exclusive)
+// While all is well a read is one call of the fast store, a change one of each, the end of a session two of the fast and one of
+// the durable store, and keeping alive one of each. With a local store the end of a session costs one more of the durable
+// one, for a note which stays for a week, and so does a change that meets a newer one in the fast store. Each node reads one small record of the durable store four times a second. Locks (Exclusive)
 // are in the durable store, so they outlive the fast one, and cost what they cost there; while it is away there are none.
 //
 // When a call of a store fails, that call pays for its timeouts; after three, one after the other, it is not asked any more until

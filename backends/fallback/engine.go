@@ -45,7 +45,7 @@ type engine struct {
 
 	journal       *journal // nil without a local store
 	recent        *recent  // nil without one
-	letterbox     Local    // has the dead letters; nil without one
+	letterbox     listed   // has the dead letters; nil without one
 	letters       atomic.Int64
 	requireShared bool // of what is acknowledged without the durable store
 	envelope      atomic.Pointer[session.Envelope]
@@ -77,8 +77,11 @@ type rules struct {
 	noTell   bool // let others take the place of a branch
 	noAgain  bool // let a branch win that has grown since
 	noNote   bool // leave no note of a session that has ended
+	noStay   bool // take a word back at once
+	noRecall bool // acknowledge by a state that is too old by then
 
 	noReplay bool // Standby: rely on a fast store that has gone back in time
+	noHeard  bool // Standby: go on before others must have heard of it
 }
 
 // The times of the protocol.
@@ -101,10 +104,7 @@ func newEngine(fast, durable session.Handler, local Local, clock Clock, random i
 	e.locker, _ = durable.(session.Locker)
 	if local != nil {
 		e.letterbox, e.recent = local, newRecent()
-		e.journal = &journal{local: local, report: report, open: make(map[session.ID]opening), blank: func() session.Record {
-			now := clock.Now()
-			return session.Record{Version: e.stamp(session.Version{}), Created: now, Seen: now, TTL: markLasts}
-		}}
+		e.journal = &journal{local: local, clock: clock, report: report, open: make(map[session.ID]opening)}
 	}
 	e.node = e.draw()
 	e.fastHealth.name, e.fastHealth.slow, e.durableHealth.name = "fast", slow, "durable"

@@ -23,7 +23,7 @@ func NewEngine(fast, durable session.Handler, local Local, clock Clock, random i
 	return &Engine{e, e}
 }
 
-func NewStandby(fast session.Handler, durable Local, clock Clock, random io.Reader, r Rules) *Engine {
+func NewStandby(fast session.Handler, durable listed, clock Clock, random io.Reader, r Rules) *Engine {
 	e := newEngine(fast, durable, nil, clock, random, func(Event) {})
 	e.rules = r
 	return &Engine{newStandby(e, durable, false), e}
@@ -64,6 +64,15 @@ func (e *Engine) Settled() bool {
 // IsMark reports whether a record is a mark.
 func IsMark(rec session.Record) bool { return isMark(rec) }
 
+// Branched returns what a branch has of a session.
+func Branched(rec session.Record) []byte {
+	b, err := parseBranch(rec)
+	if err != nil || !isBranch(rec) {
+		return nil
+	}
+	return b.rec.Payload
+}
+
 // AblatedStandby returns rules that leave one part of Standby out.
 func AblatedStandby() map[string]Rules {
 	return map[string]Rules{
@@ -71,6 +80,7 @@ func AblatedStandby() map[string]Rules {
 		"leave no tombstone":                 {noMark: true},
 		"rely on a store that has gone back": {noSince: true},
 		"carry no tombstones":                {noReplay: true},
+		"do not wait until all have heard":   {noHeard: true},
 	}
 }
 
@@ -87,5 +97,7 @@ func AblatedRules() map[string]Rules {
 		"put something over a branch":             {noTell: true},
 		"believe a cache that has restarted":      {noSince: true},
 		"let an older copy replace a newer one":   {noNewer: true},
+		"take a word back at once":                {noStay: true},
+		"acknowledge by an old state":             {noRecall: true},
 	}
 }

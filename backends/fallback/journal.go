@@ -13,23 +13,24 @@ import (
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
-// Local is a store that a node has for itself, such as a filestore.Store in a folder of its own. One that has a method
-// DestroyVersion too, as that has, is told to remove what is carried back, instead of overwriting it.
+// Local is a store that a node has for itself, such as a filestore.Store in a folder of its own. DestroyVersion removes a
+// session that still has a certain version. Else the error is a session.ConflictError, or session.ErrNotFound.
 type Local interface {
-	session.Handler
-	session.Lister
+	listed
+	DestroyVersion(ctx context.Context, id session.ID, version session.Version) error
 }
 
-// versionDestroyer is a Local that can remove a session if it still has a certain version.
-type versionDestroyer interface {
-	DestroyVersion(ctx context.Context, id session.ID, version session.Version) error
+// listed is a store that tells what it has.
+type listed interface {
+	session.Handler
+	session.Lister
 }
 
 // journal has the branches of which this node must tell the durable store. It is a store of the node's own, so a branch
 // outlives the process.
 type journal struct {
 	local Local
-	blank func() session.Record // what takes the place of a branch that is settled
+	clock Clock
 
 	report func(Event)
 
@@ -157,7 +158,7 @@ func (j *journal) write(ctx context.Context, id session.ID, b branch, at session
 		return err
 	}
 	defer j.end(id)
-	rec := b.record(j.blank().Created)
+	rec := b.record(j.clock.Now())
 	for range 100 {
 		err := j.local.Write(ctx, id, rec, at)
 		if !raced(err) {
@@ -201,25 +202,12 @@ func (j *journal) end(id session.ID) {
 
 // settled forgets a branch of which the durable store knows, unless it has grown since it was read.
 func (j *journal) settled(ctx context.Context, id session.ID, e entry) error {
-	err := j.remove(ctx, id, e.at)
-	switch {
-	case err == nil, errors.Is(err, session.ErrNotFound):
+	err := j.local.DestroyVersion(ctx, id, e.at)
+	if unless(err, session.ErrNotFound) == nil {
 		j.close(id, e.turn)
-	case !raced(err): // perhaps there is no room: then it can at least be removed
-		if j.close(id, e.turn); !j.has(id) {
-			return j.local.Destroy(ctx, id)
-		}
-		return err
+		return nil
 	}
-	return nil
-}
-
-// remove takes away what the local store has, if it still has that version.
-func (j *journal) remove(ctx context.Context, id session.ID, at session.Version) error {
-	if d, ok := j.local.(versionDestroyer); ok {
-		return d.DestroyVersion(ctx, id, at)
-	}
-	return j.local.Write(ctx, id, j.blank(), at) // it ends by itself
+	return unless(err, session.ErrConflict)
 }
 
 // close notes that a session has no branch, if that was found at a turn and nothing has been written since.
@@ -235,7 +223,7 @@ func (j *journal) close(id session.ID, turn uint64) {
 }
 
 // letters yields the records that a store keeps because they have lost something, opened if that is possible.
-func letters(ctx context.Context, box Local, open func(session.ID, session.Record) ([]byte, error)) iter.Seq2[session.Record, error] {
+func letters(ctx context.Context, box listed, open func(session.ID, session.Record) ([]byte, error)) iter.Seq2[session.Record, error] {
 	return func(yield func(session.Record, error) bool) {
 		if box == nil {
 			return

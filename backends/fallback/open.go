@@ -57,7 +57,7 @@ func open(ctx context.Context, u *url.URL) (session.Handler, error) {
 	if len(opened) == 3 {
 		var ok bool
 		if o.Local, ok = opened[2].(Local); !ok {
-			return giveUp(errors.New("local: this store cannot list its sessions; file:// can"))
+			return giveUp(errors.New("local: this store cannot list its sessions and remove certain versions of them; file:// can"))
 		}
 	}
 	s, err := New(opened[0], opened[1], &o)

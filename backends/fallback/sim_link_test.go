@@ -109,13 +109,6 @@ func (d disk) DestroyVersion(ctx context.Context, id session.ID, version session
 	return err
 }
 
-// plainDisk is a disk that cannot remove a version.
-type plainDisk struct {
-	session.Handler
-	session.Toucher
-	session.Lister
-}
-
 // mergeWords merges what sessions consist of here.
 func mergeWords(base, winner, loser []byte) ([]byte, bool, error) {
 	was, theirs := strings.Fields(string(base)), strings.Fields(string(loser))

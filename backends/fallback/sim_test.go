@@ -1,6 +1,7 @@
 package fallback_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -57,6 +58,10 @@ type faults struct {
 	alone     bool // there are no local stores
 	patient   bool // a slow call of the fast store is none that has failed
 	standby   bool // the fast store has the sessions
+	pace      int  // the longest step in ms; zero for 20
+	steps     int  // zero for 400
+	work      int  // how often somebody begins something, out of 1,000; zero for 200
+	eager     bool // nodes read the state as soon as they can
 }
 
 // single reports whether only one of the stores is ever in trouble.
@@ -70,6 +75,7 @@ type ack struct {
 	what string
 	node int
 	at   time.Time
+	seen bool // by all nodes, from then on
 }
 
 type node struct {
@@ -155,7 +161,7 @@ func simulate(seed uint64, f faults, r fallback.Rules, verbose bool) *simulation
 		}
 	}
 	s.faults = f
-	for range steps {
+	for range cmp.Or(f.steps, steps) {
 		s.step()
 	}
 	s.heal()
@@ -193,10 +199,7 @@ func (s *simulation) boot(n *node) {
 	n.ticking, n.draining, n.nextTick = false, false, s.now
 	var local fallback.Local
 	if !s.alone {
-		d := disk{n, n.local}
-		if local = d; n.index == 0 {
-			local = plainDisk{d, d, d}
-		}
+		local = disk{n, n.local}
 	}
 	if s.standby {
 		n.engine = fallback.NewStandby(&link{n, s.tiers[0]}, &link{n, s.tiers[1]}, n, s, s.rules)
@@ -222,7 +225,7 @@ func (s *simulation) boot(n *node) {
 }
 
 func (s *simulation) step() {
-	s.now = s.now.Add(time.Duration(s.rnd.IntN(20)) * time.Millisecond)
+	s.now = s.now.Add(time.Duration(s.rnd.IntN(cmp.Or(s.faults.pace, 20))) * time.Millisecond)
 	if s.chance(20) {
 		s.now = s.now.Add(time.Duration(s.rnd.IntN(500)) * time.Millisecond)
 	}
@@ -234,7 +237,7 @@ func (s *simulation) step() {
 				born := n.born
 				n.engine.Tick(ctx)
 				if n.born == born {
-					n.ticking, n.nextTick = false, s.now.Add(time.Duration(100+s.rnd.IntN(800))*time.Millisecond)
+					n.ticking, n.nextTick = false, s.now.Add(s.pause())
 				}
 			})
 		}
@@ -252,7 +255,7 @@ func (s *simulation) step() {
 			})
 		}
 	}
-	if len(s.running) < 8 && s.chance(200) {
+	if len(s.running) < 8 && s.chance(cmp.Or(s.faults.work, 200)) {
 		s.work(s.nodes[s.rnd.IntN(len(s.nodes))])
 	}
 	if len(s.running) > 0 {
@@ -260,6 +263,15 @@ func (s *simulation) step() {
 			s.resume(t)
 		}
 	}
+}
+
+// pause is how long a node waits before it reads the state again.
+func (s *simulation) pause() time.Duration {
+	least, more := 100, 800
+	if s.faults.eager {
+		least, more = 10, 100
+	}
+	return time.Duration(least+s.rnd.IntN(more)) * time.Millisecond
 }
 
 // misfortune is what may happen at any time.

@@ -57,7 +57,16 @@ func (s *simulation) append(ctx context.Context, n *node, what string) {
 			return nil, false // the answer of the first try was lost, and somebody has written since: whether it counts is not known
 		}
 		return append(words, what), true
-	}, func() { s.acked = append(s.acked, ack{what, n.index, s.now}) })
+	}, func() { s.acked = append(s.acked, ack{what, n.index, s.now, s.shared(what)}) })
+}
+
+// shared reports whether the durable store of Standby has a word, where all nodes look first by then.
+func (s *simulation) shared(what string) bool {
+	if !s.standby || s.lossy {
+		return false
+	}
+	rec, err := s.tiers[1].Handler.Read(context.Background(), s.id)
+	return err == nil && slices.Contains(strings.Fields(string(fallback.Branched(rec))), what)
 }
 
 // pop removes one of the words that somebody has appended.
@@ -77,7 +86,7 @@ func (s *simulation) pop(ctx context.Context, n *node) {
 		return slices.Delete(words, i, i+1), true
 	}, func() {
 		if certain {
-			s.popped = append(s.popped, ack{what, n.index, s.now})
+			s.popped = append(s.popped, ack{what: what, node: n.index, at: s.now})
 		}
 	})
 }
@@ -120,7 +129,7 @@ func (s *simulation) destroy(ctx context.Context, n *node) {
 	}
 	s.logf("node %d destroys: %v", n.index, err)
 	if err == nil {
-		s.destroyed = append(s.destroyed, ack{"destroyed", n.index, s.now})
+		s.destroyed = append(s.destroyed, ack{what: "destroyed", node: n.index, at: s.now})
 	}
 }
 
@@ -140,7 +149,7 @@ func (s *simulation) look(ctx context.Context, n *node) {
 	}
 	words := strings.Fields(string(rec.Payload))
 	for _, a := range known {
-		if must(a) && !s.standby && !slices.Contains(words, a.what) && !s.perhaps[a.what] {
+		if (must(a) && !s.standby || a.seen) && !slices.Contains(words, a.what) && !s.perhaps[a.what] {
 			s.failf("node %d misses %s, which node %d has appended %v before", n.index, a.what, a.node, begin.Sub(a.at))
 		}
 	}

@@ -39,7 +39,7 @@ type pending struct {
 }
 
 // newStandby makes an engine without a local store one of Standby. Its durable store has to be listed.
-func newStandby(e *engine, durable Local, unverified bool) *standby {
+func newStandby(e *engine, durable listed, unverified bool) *standby {
 	e.locker, _ = e.fast.(session.Locker)
 	e.letterbox, e.recent = durable, newRecent()
 	e.fastHealth.slow = 0 // a slow one is still better than one that lacks most sessions
@@ -317,6 +317,8 @@ func (s *standby) share(ctx context.Context, id session.ID, rec session.Record, 
 			return session.ErrNotFound
 		case there.live() && there.rec.Version != prev: // somebody went on without the fast store
 			return s.settle(ctx, id)
+		case there.is && !there.live() && newer(there.rec.Version, rec.Version):
+			return nil // somebody was quicker with what the fast store has had since
 		}
 		err = s.onDurable(ctx, func() error { return s.durable.Write(ctx, id, told(rec).record(s.clock.Now()), there.at) })
 		switch {
@@ -345,7 +347,7 @@ func (s *standby) keepWord(ctx context.Context) error {
 func (s *standby) heardByAll() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.clock.Now().Before(s.heard)
+	return s.rules.noHeard || !s.clock.Now().Before(s.heard)
 }
 
 // Touch keeps a session alive wherever it is.

@@ -79,11 +79,11 @@ func New(fast, durable session.Handler, opts *Options) (*Store, error) {
 	s.engine.requireShared = o.RequireShared
 	s.protocol = s.engine
 	if o.Mode == Standby {
-		listed, ok := durable.(Local)
+		box, ok := durable.(listed)
 		if !ok || o.Local != nil || o.RequireShared {
 			return nil, errors.New("fallback: Standby takes a durable store that can list its sessions, like mysqlstore, and neither Local nor RequireShared")
 		}
-		s.protocol = newStandby(s.engine, listed, o.ServeUnverified)
+		s.protocol = newStandby(s.engine, box, o.ServeUnverified)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	if s.engine.journal != nil {

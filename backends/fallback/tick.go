@@ -26,7 +26,7 @@ func (e *engine) tick(ctx context.Context) {
 	dead := e.dead(v, now)
 	e.mu.Unlock()
 	switch {
-	case own && e.fastHealth.up() && !now.Before(since.Add(wordLasts)):
+	case own && e.fastHealth.up() && (e.rules.noStay || !now.Before(since.Add(wordLasts))):
 		if err := e.prove(ctx, &e.fastHealth, e.fast); err == nil {
 			_ = e.takeBack(ctx, e.node)
 		} else if e.fastHealth.refuted(now) {

@@ -149,6 +149,27 @@ func (s *Store) Destroy(ctx context.Context, id session.ID) error {
 	return nil
 }
 
+// DestroyVersion is Destroy for a session that still has a certain version. If it has another one, the error is a
+// session.ConflictError, and if it is not there, session.ErrNotFound.
+func (s *Store) DestroyVersion(ctx context.Context, id session.ID, version session.Version) error {
+	sh, err := s.lock(ctx, id)
+	if err != nil {
+		return err
+	}
+	e := sh.alive(id, time.Now())
+	switch {
+	case e == nil:
+		err = session.ErrNotFound
+	case e.rec.Version != version:
+		err = &session.ConflictError{Err: session.ErrConflict, Newest: e.rec}
+	default:
+		sh.remove(e)
+		s.count.Add(-1)
+	}
+	sh.Unlock()
+	return ownedConflict(err)
+}
+
 // GC implements session.Handler. When nothing is expired it costs one comparison for each of the 64 parts. Beyond
 // that it looks at the sessions that are expired, and once at each session that was kept alive since it was last looked
 // at, at the cost of one heap operation each; no part is locked for more than 64 of them at a time.

@@ -19,24 +19,24 @@ import (
 // book is what the store has of one user. Its payload is a list of frames, a name and a value each, like that of a session,
 // so that session.MergePayload merges what several places have made of it:
 //
-//	's'           the subject
 //	'e'           the epoch, if the credentials were ever ended
 //	'c' selector  a credential, in JSON
 type book struct {
 	record      session.Record // as it was read; its Version is zero if there is none
 	corrupt     bool           // it could not be read: it counts as none, so that no bad record locks a user out for ever
-	subject     string
 	epoch       Epoch
 	credentials map[selector]credential
 }
 
 type credential struct {
+	Name     []byte `json:"u"`           // of the user, encrypted: see token.seal
 	Hash     []byte `json:"h"`           // of the validator
 	Previous []byte `json:"p,omitempty"` // of the validator before
 	Nonce    []byte `json:"n,omitempty"` // makes the validator from the one before
 	Rotated  int64  `json:"r,omitempty"` // when that was, in milliseconds since 1970
 	Issued   int64  `json:"i"`           // milliseconds since 1970
 	Expires  int64  `json:"x"`           // the same
+	Era      uint64 `json:"e,omitempty"` // that it was issued in, see session.Manager.EndEverything
 }
 
 const (
@@ -46,9 +46,21 @@ const (
 	callTime   = 2 * time.Second
 )
 
-// end removes all credentials.
-func (b *book) end() {
-	clear(b.credentials)
+// find returns the credential that a token names, and the user that it is of.
+func (b *book) find(t *token, era uint64) (c credential, subject string, err error) {
+	c, ok := b.credentials[t.selector()]
+	if ok && c.Era >= era {
+		subject, ok = t.open(c.Name)
+	}
+	if !ok || c.Era < era {
+		return credential{}, "", session.ErrNotFound
+	}
+	return c, subject, nil
+}
+
+// end removes all credentials but the one that has a handle.
+func (b *book) end(handle string) {
+	maps.DeleteFunc(b.credentials, func(s selector, _ credential) bool { return s.handle() != handle })
 	b.epoch = Epoch(random(len(b.epoch)))
 }
 
@@ -76,8 +88,6 @@ func parseBook(rec session.Record) (b *book, ok bool) {
 		}
 		var c credential
 		switch {
-		case string(name) == "s":
-			b.subject = string(value)
 		case string(name) == "e" && len(value) == len(b.epoch):
 			b.epoch = Epoch(value)
 		case name[0] == 'c' && len(name) == 1+selectorBytes && json.Unmarshal(value, &c) == nil:
@@ -108,7 +118,6 @@ func (b *book) next() (session.Record, error) {
 			rec.Payload = append(binary.AppendUvarint(rec.Payload, uint64(len(part))), part...)
 		}
 	}
-	add("s", []byte(b.subject))
 	if b.epoch != (Epoch{}) {
 		add("e", b.epoch[:])
 	}
@@ -149,7 +158,7 @@ func (l *Logins) read(ctx context.Context, at locator) (*book, error) {
 		return nil, err
 	}
 	b, ok := parseBook(rec)
-	if !ok || locate(b.subject) != at {
+	if !ok {
 		return &book{corrupt: true, credentials: map[selector]credential{}}, nil
 	}
 	return b, nil

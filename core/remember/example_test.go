@@ -23,7 +23,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer sessions.Close()
-	logins, err := remember.New(store, remember.Options{})
+	logins, err := remember.New(sessions, store, remember.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

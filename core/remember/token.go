@@ -1,6 +1,8 @@
 package remember
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -11,16 +13,17 @@ import (
 
 const (
 	locatorBytes   = 16
+	keyBytes       = 16
 	selectorBytes  = 12
 	validatorBytes = 32
 	nonceBytes     = 16
-	tokenBytes     = locatorBytes + selectorBytes + validatorBytes
+	tokenBytes     = locatorBytes + keyBytes + validatorBytes
 )
 
-// token is what the cookie holds, in base64url: where the user's record is, which credential it is, and the proof.
+// token is what the cookie holds, in base64url: where the user's record is, the key of the credential, and the proof.
 type token struct {
 	locator   locator
-	selector  selector
+	key       [keyBytes]byte // the store has its hashes alone; it stays when the validator is replaced
 	validator [validatorBytes]byte
 }
 
@@ -30,7 +33,7 @@ type (
 )
 
 func newToken(at locator) token {
-	return token{at, selector(random(selectorBytes)), [validatorBytes]byte(random(validatorBytes))}
+	return token{at, [keyBytes]byte(random(keyBytes)), [validatorBytes]byte(random(validatorBytes))}
 }
 
 func random(n int) []byte {
@@ -48,15 +51,42 @@ func parseToken(value string) (t token, ok bool) {
 		return t, false
 	}
 	rest := raw[copy(t.locator[:], raw):]
-	rest = rest[copy(t.selector[:], rest):]
+	rest = rest[copy(t.key[:], rest):]
 	copy(t.validator[:], rest)
 	return t, true
 }
 
 // String is the value of the cookie.
 func (t token) String() string {
-	raw := append(t.locator[:], t.selector[:]...)
+	raw := append(t.locator[:], t.key[:]...)
 	return base64.RawURLEncoding.EncodeToString(append(raw, t.validator[:]...))
+}
+
+// selector is which of the user's credentials it is.
+func (t *token) selector() selector { return selector(keyed(t.key[:], []byte("selector"))) }
+
+func (s selector) handle() string { return base64.RawURLEncoding.EncodeToString(s[:]) }
+
+// aead keeps the name of the user from who has the store alone.
+func (t *token) aead() cipher.AEAD {
+	return must(cipher.NewGCMWithRandomNonce(must(aes.NewCipher(keyed(t.key[:], []byte("name of the user"))))))
+}
+
+// seal returns the name of the user as the store gets it.
+func (t *token) seal(subject string) []byte { return t.aead().Seal(nil, nil, []byte(subject), nil) }
+
+// open returns the name of the user. It is not ok if the store has changed it, or has put it into another one's record.
+func (t *token) open(sealed []byte) (subject string, ok bool) {
+	name, err := t.aead().Open(nil, nil, sealed, nil)
+	return string(name), err == nil && locate(string(name)) == t.locator
+}
+
+// must is for what fails only when it is asked for something impossible.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 // locate returns the locator of a user. It does not show the user to who cannot guess the name.

@@ -148,10 +148,13 @@ func (s *Session) admit(b *binding, since Epoch) error {
 	if err != nil {
 		return err
 	}
-	if !since.isZero() && x.now() != since {
+	if b.epoch, err = s.m.epoch(ctx, x); err != nil {
+		return err
+	}
+	if !since.isZero() && b.epoch != since {
 		return errEnded()
 	}
-	b.epoch, b.index = x.now(), x
+	b.index = x
 	if e := x.entry(b.handle); e == nil && s.m.o.Subjects.RefuseNewest {
 		return s.m.makeRoom(ctx, x)
 	}
@@ -206,8 +209,11 @@ func (s *Session) enroll(ctx context.Context, rec *Record, fresh ID) error {
 	}
 	x, err := s.m.amend(ctx, subject, known, func(x *subjectIndex) error {
 		e := x.entry(handle)
+		epoch, err := s.m.epoch(ctx, x)
 		switch {
-		case b != nil && x.now() != b.epoch, e != nil && e.ended:
+		case err != nil:
+			return err
+		case b != nil && epoch != b.epoch, e != nil && e.ended:
 			return errEnded()
 		case e == nil && b != nil:
 			if err := s.m.makeRoom(ctx, x); err != nil {

@@ -306,9 +306,12 @@ func TestCacheHeaders(t *testing.T) {
 }
 
 // FuzzCookieHeader: no header makes the middleware panic, ask the store for a malformed token or for more than four
-// well-formed ones, or send anything back.
+// well-formed ones, take more memory than the header is long, or send anything back.
 func FuzzCookieHeader(f *testing.F) {
-	m, store, events, alice, bob := fixture(f, session.Options{Cookie: session.Cookie{Name: "sid"}})
+	m, store, events, alice, bob := fixture(f, session.Options{
+		Cookie:        session.Cookie{Name: "sid"},
+		TouchInterval: -1, IdleTimeout: -1, AbsoluteTimeout: 365 * 24 * time.Hour, // however long it runs
+	})
 	f.Add("sid="+alice, "")
 	f.Add("x=1; sid="+bob+";sid="+alice, `sid="`+bob+`"`)
 	f.Add(strings.Repeat("sid=", 10), "sid=a;sid==;;=; sid =x")
@@ -350,7 +353,9 @@ func FuzzCookieHeader(f *testing.F) {
 		if n := events.count(session.EventMalformed); n != malformed {
 			t.Errorf("%d malformed tokens, want %d", n, malformed)
 		}
+		bounded(t, 2*(len(first)+len(second)), func() { h.ServeHTTP(httptest.NewRecorder(), r) })
 		events.events = nil
+		store.take()
 		if got := w.Header(); len(got) > 3 || got.Get("Vary") != "Cookie" || got.Get("Cache-Control") != "no-store" || got.Get("Set-Cookie") != "" {
 			t.Errorf("headers %v", got)
 		}

@@ -42,7 +42,8 @@ func eraID() (id ID) {
 }
 
 // EndEverything ends all sessions of all visitors, on all nodes (ASVS 7.4.5): after a break-in, say. When it returns no node
-// serves a session that was created before it was called. That takes Options.EraInterval, which every node must have set;
+// serves a session that was created before it was called, logins that are on their way are refused as with EndAllSessions, and
+// what remembers users (package core/remember) has ended too. That takes Options.EraInterval, which every node must have set;
 // without it EndEverything is errors.ErrUnsupported. Other errors are those of the store; then the sessions may live on.
 //
 // What is stored of the sessions stays until it expires.
@@ -106,6 +107,22 @@ func (e *eras) learn(number uint64, at time.Time) uint64 {
 		e.at = at
 	}
 	return e.number
+}
+
+// Era tells the times before and after EndEverything apart, for what has to end with the sessions: note the number in what
+// begins, and take it for ended when Era is greater. It is 0 without Options.EraInterval, and never older than that. Errors are
+// those of the store.
+func (m *Manager) Era(ctx context.Context) (uint64, error) {
+	number, err := m.era(ctx)
+	return number, wrap("era", err)
+}
+
+// epoch is the one that a subject's sessions are in: it ends with that of the index, and with the era.
+func (m *Manager) epoch(ctx context.Context, x *subjectIndex) (Epoch, error) {
+	era, err := m.era(ctx)
+	epoch := x.now()
+	binary.BigEndian.PutUint64(epoch[8:], binary.BigEndian.Uint64(epoch[8:])^era) // two ends differ in the first half
+	return epoch, err
 }
 
 // current returns the number as far as it is known, and its age.

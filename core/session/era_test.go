@@ -67,6 +67,51 @@ func TestASVS_7_4_5_EndEverything(t *testing.T) {
 	})
 }
 
+// A login that has looked at a password, or at what remembers the user, before everything ended does not begin a session after.
+func TestASVS_7_4_5_EndEverythingRefusesLoginsOnTheirWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, nil, session.Options{EraInterval: time.Second})
+		for name, give := range map[string]bool{"before Bind": true, "before the commit": false} {
+			v, late := newVisitor(t, m), session.Login{Subject: "ann"}
+			end := func() {
+				if err := m.EndEverything(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+			res := v.do(func(s *session.Session) {
+				if give {
+					late.Epoch = epochOf(t, m, "ann")
+					end()
+				}
+				err := s.Bind(late)
+				if give != errors.Is(err, session.ErrNotFound) {
+					t.Errorf("%s: bind: %v", name, err)
+				}
+				_ = user.Set(s, "ann")
+				if !give {
+					end()
+				}
+			})
+			if res.StatusCode == http.StatusOK || nameOf(v) != "" {
+				t.Errorf("%s: status %d, the session is %q's", name, res.StatusCode, nameOf(v))
+			}
+			if _, status := login(v, "ann"); status != http.StatusOK || nameOf(v) != "ann" {
+				t.Errorf("%s: a later login: status %d", name, status)
+			}
+		}
+	})
+}
+
+func epochOf(t *testing.T, m *session.Manager, subject string) session.Epoch {
+	t.Helper()
+	epoch, err := m.SubjectEpoch(t.Context(), subject)
+	if err != nil {
+		t.Error(err)
+	}
+	return epoch
+}
+
 // It costs a read in EraInterval, and no request waits for it but the first.
 func TestEraIsReadSeldom(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"runtime/metrics"
 	"sync"
 	"testing"
 
@@ -187,4 +189,28 @@ func (r *recording) holds(text string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return bytes.Contains(r.written, []byte(text))
+}
+
+// bounded runs f, and fails if it allocates more than limit bytes, give or take one MiB. It is for fuzzing, where nothing else runs:
+// the work of other goroutines is counted too. What was allocated before may be counted as late as at the next garbage collection,
+// so if it seems too much f runs once more.
+func bounded(t *testing.T, limit int, f func()) {
+	t.Helper()
+	const slack = 1 << 20
+	allocated := func() uint64 {
+		taken := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+		metrics.Read(taken)
+		return taken[0].Value.Uint64()
+	}
+	before := allocated()
+	f()
+	if allocated()-before <= uint64(limit)+slack {
+		return
+	}
+	runtime.GC()
+	before = allocated()
+	f()
+	if took := allocated() - before; took > uint64(limit)+slack {
+		t.Errorf("%d bytes were allocated, more than %d", took, limit)
+	}
 }

@@ -86,7 +86,7 @@ func (m *Manager) SubjectSessions(ctx context.Context, subject string) ([]Subjec
 	return list, nil
 }
 
-// Epoch tells the times before and after the end of all sessions of a subject apart.
+// Epoch tells the times before and after the end of all sessions of a subject apart, be it by EndEverything.
 type Epoch [16]byte
 
 func (e Epoch) isZero() bool { return e == Epoch{} }
@@ -107,7 +107,8 @@ func (m *Manager) SubjectEpoch(ctx context.Context, subject string) (Epoch, erro
 	if err != nil {
 		return Epoch{}, wrap("epoch", err)
 	}
-	return x.now(), nil
+	epoch, err := m.epoch(ctx, x)
+	return epoch, wrap("epoch", err)
 }
 
 // EndSession ends the session that the list of a subject's has under a handle, on every node, whatever requests of it are

@@ -5,11 +5,11 @@ import (
 	"embed"
 	"errors"
 	"html/template"
-	"net"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/nonstick-go/nonstick/core/remember"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
@@ -27,8 +27,14 @@ const password = "nonstick"
 // app is the handlers and what they share.
 type app struct {
 	sessions *session.Manager
+	logins   *remember.Logins
 	page     *template.Template
+	// wrong counts wrong passwords of a session that asks to be fresh, and is forgotten after a pause. An application counts those
+	// of an account, too: who has its password to guess may have many sessions.
+	wrong session.Temp[int]
 }
+
+const mostWrong = 3
 
 // view is what the page shows.
 type view struct {
@@ -41,14 +47,14 @@ type view struct {
 	Devices  []session.SubjectSession
 }
 
-func newHandler(sessions *session.Manager, fresh time.Duration) (http.Handler, error) {
+func newHandler(sessions *session.Manager, logins *remember.Logins, fresh, pause time.Duration) (http.Handler, error) {
 	page, err := template.New("page.html").Funcs(template.FuncMap{
 		"when": func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") },
 	}).ParseFS(files, "page.html")
 	if err != nil {
 		return nil, err
 	}
-	a := &app{sessions, page}
+	a := &app{sessions, logins, page, session.NewTemp[int]("wrong", pause)}
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", a.handle(a.show))
 	mux.Handle("POST /login", a.handle(a.login))
@@ -65,11 +71,16 @@ func newHandler(sessions *session.Manager, fresh time.Duration) (http.Handler, e
 	return http.NewCrossOriginProtection().Handler(sessions.Middleware(mux)), nil
 }
 
-// handle gives a handler the session of its request, and answers for it when something fails.
+// handle gives a handler the session of its request, which may be that of a user who is remembered, and answers for it when
+// something fails.
 func (a *app) handle(f func(http.ResponseWriter, *http.Request, *session.Session) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := session.Get(r.Context())
+		done := false
 		if err == nil {
+			done, err = a.recall(w, r, s)
+		}
+		if err == nil && !done {
 			err = f(w, r, s)
 		}
 		if err != nil {
@@ -102,10 +113,24 @@ func (a *app) login(w http.ResponseWriter, r *http.Request, s *session.Session) 
 	if err != nil {
 		return err
 	}
+	remembered, err := a.logins.Epoch(r.Context(), name)
+	if err != nil {
+		return err
+	}
 	if r.FormValue("password") != password {
 		return a.render(w, http.StatusUnauthorized, view{Problem: "Wrong name or password."})
 	}
-	device := map[string]string{"device": deviceName(r.UserAgent()), "address": address(r)}
+	device := describe(r)
+	if r.FormValue("remember") != "" {
+		c, err := a.logins.Issue(r.Context(), name, remembered)
+		if err != nil {
+			return err
+		}
+		http.SetCookie(w, c)
+		device["remembered"] = a.logins.Handle(c.Value)
+	} else if err := a.forget(w, r); err != nil { // whom this browser remembered before
+		return err
+	}
 	if err := s.Bind(session.Login{Subject: name, Attributes: device, Epoch: epoch}); err != nil {
 		return err
 	}
@@ -113,7 +138,7 @@ func (a *app) login(w http.ResponseWriter, r *http.Request, s *session.Session) 
 }
 
 func (a *app) logout(w http.ResponseWriter, r *http.Request, s *session.Session) error {
-	return back(w, r, s.Destroy()) // with Clear-Site-Data
+	return back(w, r, a.forget(w, r), s.Destroy()) // with Clear-Site-Data
 }
 
 func (a *app) end(w http.ResponseWriter, r *http.Request, s *session.Session) error {
@@ -122,6 +147,17 @@ func (a *app) end(w http.ResponseWriter, r *http.Request, s *session.Session) er
 		return back(w, r)
 	}
 	// A handle of somebody else's session is found in no list but his.
+	devices, err := a.sessions.SubjectSessions(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	for _, d := range devices {
+		if d.Handle == handle { // first what would log the device in again
+			if err := a.logins.End(r.Context(), who, d.Attributes["remembered"]); err != nil {
+				return err
+			}
+		}
+	}
 	if err := a.sessions.EndSession(r.Context(), who, handle); err != nil {
 		return err
 	}
@@ -132,6 +168,9 @@ func (a *app) endOthers(w http.ResponseWriter, r *http.Request, s *session.Sessi
 	who := user.Get(s)
 	if who == "" {
 		return back(w, r)
+	}
+	if err := a.logins.EndOthers(r.Context(), who, a.logins.Handle(a.value(r))); err != nil {
+		return err
 	}
 	if err := a.sessions.EndOtherSessions(r.Context(), who, s.Handle()); err != nil {
 		return err
@@ -149,10 +188,17 @@ func (a *app) askPassword(w http.ResponseWriter, r *http.Request, s *session.Ses
 
 func (a *app) confirm(w http.ResponseWriter, r *http.Request, s *session.Session) error {
 	v := view{User: user.Get(s), Confirm: true, Problem: "Wrong password."}
+	wrong := a.wrong.Get(s)
 	switch {
 	case v.User == "":
 		return back(w, r)
+	case wrong >= mostWrong:
+		v.Problem = "Too many wrong passwords. Try again later."
+		return a.render(w, http.StatusTooManyRequests, v)
 	case r.FormValue("password") != password:
+		if err := a.wrong.Set(s, wrong+1); err != nil {
+			return err
+		}
 		return a.render(w, http.StatusUnauthorized, v)
 	}
 	return back(w, r, s.Authenticated(), flash.Set(s, "Thank you. Now you can log the other devices out."))
@@ -181,35 +227,4 @@ func (a *app) render(w http.ResponseWriter, status int, v view) error {
 	w.WriteHeader(status)
 	_, _ = w.Write(out.Bytes()) // the visitor may be gone
 	return nil
-}
-
-// deviceName is what people call their browser. It only has to tell a user's devices apart: the header is what the browser says.
-func deviceName(agent string) string {
-	first := func(names ...string) string {
-		for i := 0; i < len(names); i += 2 {
-			if strings.Contains(agent, names[i]) {
-				return names[i+1]
-			}
-		}
-		return ""
-	}
-	// Most browsers also give the names of those after them.
-	browser := first("Edg", "Edge", "OPR/", "Opera", "Firefox/", "Firefox", "Chrome/", "Chrome", "Safari/", "Safari")
-	system := first("iPhone", "iPhone", "iPad", "iPad", "Android", "Android", "Windows", "Windows", "Mac OS X", "Mac", "Linux", "Linux")
-	switch {
-	case browser == "":
-		return "Unknown browser"
-	case system == "":
-		return browser
-	}
-	return browser + " on " + system
-}
-
-// address is that of the connection. Behind a proxy of yours it is the proxy's: then take what that adds to X-Forwarded-For.
-func address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return "unknown"
-	}
-	return host
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
@@ -210,6 +211,107 @@ func TestLogout(t *testing.T) {
 	b.shows("Your devices", phoneName, phoneName)
 }
 
+// cookie returns the value of a cookie that no script can see, "" if there is none.
+func (b *browser) cookie(name string) string {
+	b.t.Helper()
+	found, err := chromedp.Call(b.ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{b.base}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, c := range found.Cookies {
+		if c.Name == name {
+			if !c.HTTPOnly {
+				b.t.Errorf("the cookie %s is for scripts too", name)
+			}
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// setCookie gives the browser a cookie, or takes it away if the value is empty.
+func (b *browser) setCookie(name, value string) {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, network.DeleteCookies, network.DeleteCookiesParams{Name: name, URL: b.base})
+	if err == nil && value != "" {
+		_, err = chromedp.Call(b.ctx, network.SetCookie, network.SetCookieParams{Name: name, Value: value, URL: b.base})
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// TestRemembered ticks the box, loses the session, is logged in again, and finds a thief out.
+func TestRemembered(t *testing.T) {
+	t.Parallel()
+	base := start(t, "-grace", "1ms")
+	laptop, phone := startBrowser(t, base, laptopAgent, 1200), startBrowser(t, base, phoneAgent, 390)
+	phone.do(chromedp.Click(chromedp.CSS("#remember")))
+	phone.login()
+	if got := phone.text(".remembered"); got != "remembered" {
+		t.Errorf("the list says %q of a device that is remembered", got)
+	}
+	copied, before := phone.cookie("remember"), phone.cookie("session")
+	phone.setCookie("session", "")
+	phone.reload()
+	if got := phone.text("#flash"); got != "Welcome back, ann." {
+		t.Errorf("the flash message is %q", got)
+	}
+	if phone.cookie("session") == before || phone.cookie("remember") == copied || copied == "" {
+		t.Error("the session or the cookie that remembers is the one from before")
+	}
+	phone.shows("Your devices", phoneName+", "+phoneName, phoneName) // the session of which nobody has the cookie goes on
+	phone.press("#end-others", "h1", "Your password, please")        // to be remembered is not to have shown a password
+	phone.do(chromedp.SendKeys(chromedp.CSS("#password"), "nonstick"))
+	phone.press("#confirm", "#flash", "Thank you. Now you can log the other devices out.")
+	phone.press("#end-others", "#flash", "All other devices are logged out.")
+	phone.setCookie("session", "") // which has not ended what remembers this device
+	phone.reload()
+	phone.shows("Your devices", phoneName+", "+phoneName, phoneName)
+
+	laptop.setCookie("remember", copied) // a thief comes after the owner
+	laptop.reload()
+	laptop.shows("Log in", "", "")
+	if got := laptop.text("#problem"); !strings.HasPrefix(got, "Somebody else has used the cookie") {
+		t.Errorf("the thief is told %q", got)
+	}
+	if laptop.cookie("remember") != "" {
+		t.Error("the thief's browser keeps the cookie")
+	}
+	phone.reload()
+	phone.shows("Log in", "", "") // neither the session nor the cookie
+	if phone.cookie("remember") != "" {
+		t.Error("a cookie that remembers nobody stays")
+	}
+}
+
+// TestRememberedIsEnded logs a remembered device out from elsewhere, and by itself.
+func TestRememberedIsEnded(t *testing.T) {
+	t.Parallel()
+	base := start(t)
+	laptop, phone := startBrowser(t, base, laptopAgent, 1200), startBrowser(t, base, phoneAgent, 390)
+	laptop.login()
+	for _, button := range []string{".end", "#end-others"} {
+		phone.do(chromedp.Click(chromedp.CSS("#remember")))
+		phone.login()
+		laptop.reload()
+		laptop.do(chromedp.Click(chromedp.CSS(button)))
+		laptop.await("document.querySelector('#flash')?.textContent.includes('logged out')")
+		phone.reload()
+		phone.shows("Log in", "", "")
+	}
+	phone.do(chromedp.Click(chromedp.CSS("#remember")))
+	phone.login()
+	copied := phone.cookie("remember")
+	phone.press("#logout", "h1", "Log in")
+	if phone.cookie("remember") != "" {
+		t.Error("after a logout the cookie is still there")
+	}
+	phone.setCookie("remember", copied)
+	phone.reload()
+	phone.shows("Log in", "", "")
+}
+
 // TestFresh wants to end others with a login that is not fresh.
 func TestFresh(t *testing.T) {
 	t.Parallel()
@@ -227,4 +329,46 @@ func TestFresh(t *testing.T) {
 	phone.shows("Your devices", both, phoneName)
 	laptop.reload()
 	laptop.shows("Your devices", both, laptopName)
+}
+
+// TestPause enters wrong passwords until none is taken, and waits until that has ended by itself.
+func TestPause(t *testing.T) {
+	t.Parallel()
+	const pause = 30 * time.Second
+	base := start(t, "-fresh", "1ms", "-pause", pause.String())
+	laptop, phone := startBrowser(t, base, laptopAgent, 1200), startBrowser(t, base, phoneAgent, 390)
+	laptop.login()
+	phone.login()
+	phone.press("#end-others", "h1", "Your password, please")
+	try := func(password, selector, want string) {
+		t.Helper()
+		phone.do(chromedp.SendKeys(chromedp.CSS("#password"), password))
+		phone.press("#confirm", selector, want)
+	}
+	for range 3 {
+		try("wrong", "#problem", "Wrong password.")
+	}
+	try("nonstick", "#problem", "Too many wrong passwords. Try again later.")
+	time.Sleep(pause)
+	phone.do(chromedp.Navigate(base + "/password"))
+	try("nonstick", "#flash", "Thank you. Now you can log the other devices out.")
+}
+
+// TestConfirmed ends the others after the password was asked for.
+func TestConfirmed(t *testing.T) {
+	t.Parallel()
+	base := start(t, "-fresh", "30s")
+	laptop, phone := startBrowser(t, base, laptopAgent, 1200), startBrowser(t, base, phoneAgent, 390)
+	laptop.login()
+	phone.login()
+	time.Sleep(31 * time.Second) // until the login is not fresh any more
+	phone.press("#end-others", "h1", "Your password, please")
+	laptop.reload()
+	laptop.shows("Your devices", laptopName+", "+phoneName, laptopName)
+	phone.do(chromedp.SendKeys(chromedp.CSS("#password"), "nonstick"))
+	phone.press("#confirm", "#flash", "Thank you. Now you can log the other devices out.")
+	phone.press("#end-others", "#flash", "All other devices are logged out.")
+	phone.shows("Your devices", phoneName, phoneName)
+	laptop.reload()
+	laptop.shows("Log in", "", "")
 }

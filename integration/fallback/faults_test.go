@@ -58,6 +58,22 @@ func faults() map[string]fault {
 			begin: func(s *site) { s.nodes[1].maria.Redirect("127.0.0.1:1"); s.nodes[1].maria.LoseShare(1000) }, lasts: while,
 			end: func(s *site) { s.nodes[1].maria.Redirect(s.maria.Addr()); s.nodes[1].maria.LoseShare(0) },
 		},
+		"one node does not reach Redis, and another one not MariaDB": {
+			sticky: true, lag: true,
+			begin: func(s *site) {
+				s.nodes[0].redis.Redirect("127.0.0.1:1")
+				s.nodes[0].redis.LoseShare(1000)
+				s.nodes[1].maria.Redirect("127.0.0.1:1")
+				s.nodes[1].maria.LoseShare(1000)
+			},
+			lasts: while,
+			end: func(s *site) {
+				s.nodes[0].redis.Redirect(s.redis.Addr())
+				s.nodes[0].redis.LoseShare(0)
+				s.nodes[1].maria.Redirect(s.maria.Addr())
+				s.nodes[1].maria.LoseShare(0)
+			},
+		},
 		"both are killed, and Redis is back first": {
 			sticky: true, begin: func(s *site) { kill(s); s.maria.Kill() }, lasts: while,
 			end: func(s *site) { restart(s); time.Sleep(while); s.maria.Restart() },

@@ -7,18 +7,47 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/nonstick-go/nonstick/backends/fallback"
+	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
 
-// loads are the faults of TestLoad, in the order of its table.
-func loads() []string {
-	return []string{
-		"Redis is killed and comes back empty",
-		"Redis stands still",
-		"Redis is restarted at once",
-		"Redis comes back with an older snapshot",
-		"MariaDB is killed",
-		"both are killed, and Redis is back first",
+// load is a fault of TestLoad.
+type load struct {
+	mode  fallback.Mode
+	redis *servers.RedisOptions
+	name  string // of the fault
+	lossy bool   // Standby does not promise that nothing is lost
+}
+
+// loads are the faults of TestLoad, in the order of its tables.
+func loads() []load {
+	durable := &servers.RedisOptions{Config: []string{"appendonly yes", "appendfsync always"}}
+	return []load{
+		{name: "Redis is killed and comes back empty"},
+		{name: "Redis stands still"},
+		{name: "Redis is restarted at once"},
+		{name: "Redis comes back with an older snapshot"},
+		{name: "MariaDB is killed"},
+		{name: "both are killed, and Redis is back first"},
+		{mode: fallback.Standby, redis: durable, name: "Redis is killed and comes back"},
+		{mode: fallback.Standby, redis: durable, name: "Redis stands still"},
+		{mode: fallback.Standby, redis: durable, name: "Redis is restarted at once"},
+		{mode: fallback.Standby, name: "Redis comes back with an older snapshot", lossy: true},
+		{mode: fallback.Standby, name: "Redis is killed and comes back empty", lossy: true},
+		{mode: fallback.Standby, name: "MariaDB is killed"},
+		{mode: fallback.Standby, redis: durable, name: "both are killed, and Redis is back first"},
 	}
+}
+
+// fault returns what happens. In Standby each visitor stays with one node.
+func (l load) fault() fault {
+	f, ok := standbyFaults()[l.name]
+	if !ok || l.mode == fallback.Mirrored {
+		f = faults()[l.name]
+	}
+	f.sticky = f.sticky || l.mode == fallback.Standby
+	return f
 }
 
 // rate is how many requests a second the visitors of TestLoad send in make soak: RATE, or 400, which two cores bear that have
@@ -34,20 +63,25 @@ func rate() int {
 // one fault.
 func TestLoad(t *testing.T) {
 	t.Parallel()
-	visitors, pause, lasts, names := 20, 100*time.Millisecond, 2*time.Second, loads()[:1]
+	visitors, pause, lasts, all := 20, 100*time.Millisecond, 2*time.Second, loads()[:1]
 	if soak() > 0 {
-		visitors, lasts, names = 200, 10*time.Second, loads()
+		visitors, lasts, all = 200, 10*time.Second, loads()
 		pause = 2 * time.Duration(visitors) * time.Second / time.Duration(rate()) // of each of two tabs
 	}
-	lines := []string{"fault | changes acknowledged | lost | logouts | undone | visitors logged out | refused | p50, p99 in the outage | longest call | 95 % of reads on Redis | all at rest"}
+	lines := []string{"mode | fault | changes acknowledged | lost | logouts | undone | visitors logged out | refused | p50, p99 in the outage | longest call | 95 % of reads on Redis | all at rest"}
 	t.Run("faults", func(t *testing.T) { // one after the other, each with the machine for itself
-		for _, name := range names {
-			t.Run(name, func(t *testing.T) {
-				f := faults()[name]
+		for _, l := range all {
+			mode := map[fallback.Mode]string{fallback.Mirrored: "Mirrored", fallback.Standby: "Standby"}[l.mode]
+			t.Run(mode+", "+l.name, func(t *testing.T) {
+				f := l.fault()
 				if f.lasts > 0 {
 					f.lasts = lasts
 				}
-				lines = append(lines, newSite(t, nil, nil).bear(name, f, visitors, pause))
+				s := newServers(t, l.redis, nil)
+				s.open(l.mode)
+				s.settle()
+				c := s.visit(visitors, f.sticky, pause, 0, func(c *crowd) { c.lossy = l.lossy })
+				lines = append(lines, mode+" | "+s.bear(l.name, f, c))
 			})
 		}
 	})
@@ -57,8 +91,7 @@ func TestLoad(t *testing.T) {
 }
 
 // bear lets a fault happen among many visitors, and returns a line of the table.
-func (s *site) bear(name string, f fault, visitors int, pause time.Duration) string {
-	c := s.visit(visitors, f.sticky, pause, 0)
+func (s *site) bear(name string, f fault, c *crowd) string {
 	time.Sleep(while(time.Second))
 	s.strike(f, c)
 	c.enter("after")

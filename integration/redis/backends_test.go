@@ -51,6 +51,7 @@ func testAll(t *testing.T) {
 		name string
 		run  func(t *testing.T)
 	}{
+		{"EveryOptionHasAnEffect", testEffects},
 		{"Incarnation", testIncarnation},
 		{"IncarnationCluster", testIncarnationCluster},
 		{"IncarnationSentinel", testIncarnationSentinel},

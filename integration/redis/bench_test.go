@@ -10,7 +10,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/nonstick-go/nonstick/backends/goredis"
-	"github.com/nonstick-go/nonstick/backends/redigo"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
 )
@@ -95,45 +94,6 @@ func TestAllocations(t *testing.T) { // not parallel: others allocate, too
 		t.Logf("%s: the Store allocates %v times, %s %v times", c.verb, store, c.plain, plain)
 		if store > plain+c.most {
 			t.Errorf("%s: the Store allocates %v times, %s %v times", c.verb, store, c.plain, plain)
-		}
-	}
-}
-
-// BenchmarkBackends is what a call costs on each client library, interleaved, with a session of 1 KiB.
-func BenchmarkBackends(b *testing.B) {
-	r := servers.StartRedis(b, nil)
-	open := func(open func(string) (store, error)) store {
-		s, err := open(r.URL())
-		must(b, "Open", err)
-		b.Cleanup(func() { _ = s.Close() })
-		return s
-	}
-	stores := map[string]store{
-		"goredis": open(func(u string) (store, error) { return goredis.Open(u) }),
-		"redigo":  open(func(u string) (store, error) { return redigo.Open(u) }),
-	}
-	for round := range 3 {
-		for name, s := range stores {
-			id, n := newID(), &ticks{}
-			rec := record(n.next(), strings.Repeat("x", 1024))
-			must(b, "create", s.Write(b.Context(), id, rec, session.Version{}))
-			for verb, call := range map[string]func() error{
-				"read": func() error { _, err := s.Read(b.Context(), id); return err },
-				"write": func() error {
-					next := rec
-					next.Version = n.next()
-					err := s.Write(b.Context(), id, next, rec.Version)
-					rec = next
-					return err
-				},
-			} {
-				b.Run(fmt.Sprintf("%s/%s/%d", verb, name, round), func(b *testing.B) {
-					b.ReportAllocs()
-					for b.Loop() {
-						must(b, verb, call())
-					}
-				})
-			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 // Command structure checks the house rules that linters do not: the length of files and functions, a doc comment on every
 // exported name, a package doc and an Example in every package that users import, init functions that only register, and that
-// docs/options.md has every option and docs/security.md the names of tests that there are.
+// docs/options.md has every option, an effect_test.go a line that looks for its effect, and docs/security.md the names of tests
+// that there are.
 //
 //	go run ./scripts/structure [-stats]
 //

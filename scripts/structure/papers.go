@@ -40,12 +40,37 @@ func checkOptions(text string, packages []pkg) []string {
 		}
 	}
 	maps.Copy(options, params)
+	tried := tries(packages)
 	for _, o := range slices.Sorted(maps.Keys(options)) {
 		if !named[o] {
 			problems = append(problems, "docs/options.md: `"+o+"` is missing")
 		}
+		if !tried[o] {
+			problems = append(problems, o+": no test looks for its effect (see TestEveryOptionHasAnEffect of its package)")
+		}
 	}
 	return problems
+}
+
+// tries returns the options and parameters that stand by themselves in an effect_test.go or its like, as the key of a line that
+// looks for their effects. Those of session stand there without the name of the package and the struct.
+func tries(packages []pkg) map[string]bool {
+	tried := make(map[string]bool)
+	for _, p := range packages {
+		for _, f := range p.files {
+			if !f.test || !strings.HasPrefix(path.Base(f.path), "effect_") {
+				continue
+			}
+			for n := range ast.Preorder(f.ast) {
+				if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+					text, _ := strconv.Unquote(lit.Value)
+					tried[text] = true
+					tried[path.Base(p.dir)+".Options."+text] = true
+				}
+			}
+		}
+	}
+	return tried
 }
 
 // checkNames wants every name of a package that users import, such as session.Session.Renew, to exist. It returns the names.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,7 +35,10 @@ func TestCheckOptions(t *testing.T) {
 		"m.go": doc + "type Options struct {\n\tA, b int\n\tIn Inner\n}\n\ntype Inner struct{ C int }\n\nfunc (o *Options) Do() {}\n\ntype Other struct{ D int }\n",
 		"filestore/open.go": "package filestore\n\nimport \"example.org/core/storeurl\"\n\n" +
 			"func open(p storeurl.Params) { p.Int(\"size\", 1, 2); p.TLS(); slog.Int(\"no\", 3) }\n",
-		"storeurl/tls.go": "package storeurl\n\nfunc (p *Params) TLS() { p.String(\"ca_file\", \"\") }\n",
+		"storeurl/tls.go":          "package storeurl\n\nfunc (p *Params) TLS() { p.String(\"ca_file\", \"\") }\n",
+		"effect_test.go":           "package m_test\n\nvar effects = []string{\"m.Options.A\", \"file://?size\"}\n",
+		"filestore/effect_test.go": "package filestore_test\n\nvar effects = []string{\"file://?ca_file\"}\n",
+		"m/effect_test.go":         "package m_test\n\nvar effects = []string{\"In.C\"}\n",
 	})
 	const all = "`m.Options.A` `m.Options.In.C` `file://?size` `file://?ca_file` `m.Options.Do` `m.Other.D(1)` `other.Thing` m.Options.X "
 	for name, c := range map[string]struct{ text, want string }{
@@ -51,6 +55,12 @@ func TestCheckOptions(t *testing.T) {
 	} {
 		expectOne(t, name, checkOptions(c.text, packages), c.want)
 	}
+	for i, p := range packages {
+		if p.dir == "core/filestore" {
+			packages[i].files = slices.DeleteFunc(p.files, func(f file) bool { return f.test })
+		}
+	}
+	expectOne(t, "no effect", checkOptions(all, packages), "file://?ca_file: no test looks for its effect")
 }
 
 func TestCheckRules(t *testing.T) {
