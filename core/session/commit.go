@@ -39,9 +39,9 @@ func (s *Session) conclude() (outcome, error) {
 	}
 	err := s.err
 	if err == nil {
-		s.writing.start(s.ctx, s.m.o.CommitTimeout, true)
-		defer s.writing.release()
-		err = s.save(&s.writing, &out)
+		ctx := s.writing.start(s.ctx, s.m, s.m.o.CommitTimeout, true)
+		defer ctx.release()
+		err = s.save(ctx, &out)
 	}
 	if err == nil {
 		return out, nil

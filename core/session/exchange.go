@@ -50,8 +50,8 @@ type Exchange struct {
 	lockErr error // of the first try to lock the session that was not had
 }
 
-// Begin starts the exchange of a request. ctx is the request's context; reads of the store end with it, commits do
-// not. in is read when the session is first asked for, and never after Commit or Abort.
+// Begin starts the exchange of a request. ctx is the request's context: when it has ended, the store is not read, and
+// waiting for a lock ends; commits go on. in is read when the session is first asked for, and never after Commit or Abort.
 func (m *Manager) Begin(ctx context.Context, in RequestHeader) *Exchange {
 	x := new(Exchange)
 	x.begin(ctx, m, in)
@@ -160,7 +160,6 @@ func (x *Exchange) Get(mode ...Mode) (*Session, error) {
 
 func (x *Exchange) load(mode Mode) {
 	s := &Session{m: x.m, ctx: x.ctx.Context, mode: mode.kind()}
-	s.reading.start(s.ctx, x.m.o.ReadTimeout, false)
 	defer s.reading.release()
 	defer func() {
 		if x.s == nil {
@@ -257,7 +256,7 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 			}
 			over := false
 			if err == nil {
-				over, err = s.m.outdated(s.ctx, &rec) // a request that has waited for a lock has used up s.reading
+				over, err = s.m.outdated(s.ctx, &rec)
 			}
 			if over {
 				s.observe(Event{Kind: EventExpired, id: id})
@@ -296,22 +295,31 @@ func (x *Exchange) find(s *Session, mode Mode) error {
 
 // fetch reads a session, and locks it if it is to be exclusive. What it returns may have another id, if that is an alias.
 func (x *Exchange) fetch(s *Session, id ID, mode Mode) (_ ID, rec Record, err error) {
-	if mode.kind() == ReadOnly {
-		if rec, old, ok := s.m.readReplica(&s.reading, id, s.named.secret(id)); ok {
-			s.old, s.copied = old, true // and opened
-			return id, rec, nil
-		}
-		s.copied = false
-	}
 	if mode.kind() != Exclusive {
-		return s.m.readThrough(&s.reading, id)
+		if s.reading.end.IsZero() { // one budget for all tokens of the request
+			s.reading.start(s.ctx, s.m, s.m.o.ReadTimeout, false)
+		}
+		return s.look(&s.reading, id, mode)
 	}
 	limits := s.m.o.Lock.limits(mode)
 	id, rec, s.hold, err = s.seizeThrough(id, x.holder(), limits)
 	if limits.orReadOnly && errors.Is(err, errWaited) {
 		s.mode, s.waited = ReadOnly, true
-		s.reading.start(s.ctx, s.m.o.ReadTimeout, false)
-		return s.m.readThrough(&s.reading, id)
+		ctx := s.reading.start(s.ctx, s.m, s.m.o.ReadTimeout, false)
+		defer ctx.release()
+		return s.m.readThrough(ctx, id)
 	}
 	return id, rec, err
+}
+
+// look reads a session without its lock.
+func (s *Session) look(ctx context.Context, id ID, mode Mode) (_ ID, rec Record, err error) {
+	if mode.kind() == ReadOnly {
+		if rec, old, ok := s.m.readReplica(ctx, id, s.named.secret(id)); ok {
+			s.old, s.copied = old, true // and opened
+			return id, rec, nil
+		}
+		s.copied = false
+	}
+	return s.m.readThrough(ctx, id)
 }

@@ -41,3 +41,7 @@ func NewVersionNode(node uint64) *VersionNode {
 }
 
 func (n *VersionNode) Next(now time.Time, after Version) Version { return n.versions.next(now, after) }
+
+func EncodePlain(v any) ([]byte, bool) { return encodePlain(v) }
+
+func DecodePlain(data []byte, v any) bool { return decodePlain(data, v) }

@@ -38,6 +38,7 @@ type entry struct {
 	wake  chan struct{}
 	lead  bool      // woken to write, else because it is done
 	self  [1]*entry // a batch of one
+	gate  gate      // if there was none: its own, and then that of those behind it
 
 	err       error
 	panicked  any    // by an Update's function
@@ -65,7 +66,7 @@ func (g *gates) enter(ctx context.Context, e *entry) *gate {
 		if shard.open == nil {
 			shard.open = make(map[ID]*gate)
 		}
-		t = new(gate)
+		t = &e.gate
 		shard.open[id] = t
 		shard.mu.Unlock()
 		return t

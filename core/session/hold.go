@@ -52,7 +52,7 @@ func (h *hold) renew() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.ctx), h.m.o.ReadTimeout)
 	defer cancel()
 	sent := time.Now()
-	err := h.m.do(func() error { return h.m.locker.Extend(ctx, h.id, h.token, lease) })
+	err := h.m.do(ctx, func() error { return h.m.locker.Extend(ctx, h.id, h.token, lease) })
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.over {
@@ -168,9 +168,9 @@ func (s *Session) drop() {
 		s.m.later(h.release)
 		return
 	}
-	s.writing.start(s.ctx, s.m.o.CommitTimeout, true)
-	defer s.writing.release()
-	if err := h.release(&s.writing); err != nil && !errors.Is(err, ErrClosed) {
+	ctx := s.writing.start(s.ctx, s.m, s.m.o.CommitTimeout, true)
+	defer ctx.release()
+	if err := h.release(ctx); err != nil && !errors.Is(err, ErrClosed) {
 		s.observe(Event{Kind: EventFailed, Op: "release", Err: err, id: h.id})
 	}
 }

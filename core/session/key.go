@@ -113,6 +113,16 @@ func (k Key[T]) encode(s *Session, v T) ([]byte, error) {
 	if err := checkName(k.name); err != nil {
 		return nil, err
 	}
+	if s.m.plain {
+		if data, ok := encodePlain(v); ok {
+			return data, nil
+		}
+	}
+	return k.marshal(s, v)
+}
+
+// marshal is a function of its own for the values that escape into a Codec.
+func (k Key[T]) marshal(s *Session, v T) ([]byte, error) {
 	data, err := s.m.codec.Marshal(v)
 	if err != nil {
 		return nil, &encodeError{fmt.Sprintf("key %q: value of type %T cannot be encoded", k.name, v), err}
@@ -131,6 +141,14 @@ func (e *encodeError) Error() string { return e.text }
 func (e *encodeError) Unwrap() error { return e.cause }
 
 func (k Key[T]) decode(s *Session, data []byte) (T, bool) {
+	var v T
+	if s.m.plain && decodePlain(data, &v) {
+		return v, true
+	}
+	return k.unmarshal(s, data)
+}
+
+func (k Key[T]) unmarshal(s *Session, data []byte) (T, bool) {
 	var v T
 	if err := s.m.codec.Unmarshal(data, &v); err != nil {
 		var zero T // the codec's text may quote the value

@@ -57,9 +57,10 @@ func (s *Session) ask(h *hold, me Holder, end time.Time, l lockLimits) (Lock, er
 		if l.waiters > 0 {
 			ask.Wait = time.Until(end)
 		}
-		s.reading.start(s.ctx, m.o.ReadTimeout, false)
+		ctx := s.reading.start(s.ctx, m, m.o.ReadTimeout, false)
 		h.took = time.Now() // before the call: the lease may begin as early as that
-		lock, err := m.acquire(&s.reading, h.id, ask)
+		lock, err := m.acquire(ctx, h.id, ask)
+		ctx.release()
 		switch {
 		case answered(err, ErrNotFound):
 			return Lock{}, err
@@ -74,8 +75,9 @@ func (s *Session) ask(h *hold, me Holder, end time.Time, l lockLimits) (Lock, er
 			handed, cause := pause(s.ctx, lock.Wake, min(max(lock.Retry, time.Millisecond), ask.Wait))
 			if cause != nil {
 				if asked || ask.Wait > 0 { // it has a place in the queue
-					s.reading.start(s.ctx, m.o.ReadTimeout, true)
-					_ = h.release(&s.reading)
+					ctx := s.reading.start(s.ctx, m, m.o.ReadTimeout, true)
+					_ = h.release(ctx)
+					ctx.release()
 				}
 				return Lock{}, &LockedError{Holder: lock.Holder, Err: cause}
 			}
@@ -157,9 +159,9 @@ func (s *Session) refresh() error {
 	if !copied || id.IsZero() {
 		return nil
 	}
-	s.reading.start(s.ctx, s.m.o.ReadTimeout, false)
-	defer s.reading.release()
-	live, rec, err := s.m.readThrough(&s.reading, id)
+	ctx := s.reading.start(s.ctx, s.m, s.m.o.ReadTimeout, false)
+	defer ctx.release()
+	live, rec, err := s.m.readThrough(ctx, id)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type Manager struct {
 	replicas ReplicaReader // the store, if it has any
 	o        Options
 	codec    Codec
+	plain    bool // the Codec is JSON
 	envelope *Envelope
 	carrier  carrier
 	versions versions
@@ -29,6 +30,7 @@ type Manager struct {
 	eras     eras
 	logKey   []byte
 	random   io.Reader
+	alarms   sync.Pool // of budgets; the Manager's own, since timers and channels of a synctest bubble must stay in it
 
 	mu     sync.RWMutex // held for reading during every store call, so that Close waits for them
 	closed bool
@@ -53,6 +55,7 @@ func New(store Handler, options Options) (*Manager, error) {
 		return nil, &Error{"new", err}
 	}
 	m := &Manager{store: store, o: o, codec: o.Codec, envelope: newEnvelope(&o), carrier: newCarrier(&o), logKey: slices.Clone(o.LogKey), random: rand.Reader}
+	_, m.plain = o.Codec.(JSON)
 	m.locker, _ = store.(Locker)
 	m.replicas, _ = store.(ReplicaReader)
 	var seed [40]byte
@@ -99,7 +102,7 @@ func (m *Manager) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[sessi
 func (m *Manager) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, m.o.ReadTimeout)
 	defer cancel()
-	return wrap("ping", m.do(func() error {
+	return wrap("ping", m.do(ctx, func() error {
 		if p, ok := m.store.(Pinger); ok {
 			if err := p.Ping(ctx); !errors.Is(err, errors.ErrUnsupported) {
 				return err
@@ -132,7 +135,7 @@ func (m *Manager) collect(ctx context.Context) {
 		}
 		for { // batches, so that no call is long
 			var removed int
-			err := m.do(func() (err error) {
+			err := m.do(ctx, func() (err error) {
 				removed, err = m.store.GC(ctx, gcBatch)
 				return err
 			})

@@ -10,7 +10,8 @@ import (
 
 // merge stores the changes, together with those of other requests that wait to change the same session.
 func (s *Session) merge(ctx context.Context) error {
-	own := &entry{s: s, alone: s.hold != nil} // what others change is not fenced by this lock
+	own := &s.entry
+	own.s, own.alone = s, s.hold != nil // what others change is not fenced by this lock
 	if turn := s.m.gates.enter(ctx, own); turn != nil {
 		s.lead(ctx, turn, own)
 	}

@@ -53,6 +53,8 @@ type Session struct {
 
 	fewReads [4]string // spares reads its allocation
 	oneNamed [1]ID     // and named
+	few      [2]change // and changes
+	entry    entry
 
 	updating atomic.Bool // the function of an Update is running
 }
@@ -296,6 +298,9 @@ func (s *Session) change(name string) *change {
 	i := s.changes.index(name)
 	if i < 0 {
 		i = len(s.changes)
+		if s.changes == nil {
+			s.changes = s.few[:0]
+		}
 		s.changes = append(s.changes, change{name: name, read: slices.Contains(s.reads, name)})
 	}
 	return &s.changes[i]

@@ -11,15 +11,18 @@ import (
 // contract, so a repeat is always safe.
 const retryReserve = 200 * time.Millisecond
 
-// do makes one store call, unless the Manager is closed. An answer that the contract does not know is ErrUnavailable:
+// do makes one store call, unless the Manager is closed or ctx has ended. An answer that the contract does not know is ErrUnavailable:
 // it must not open or empty a session.
-func (m *Manager) do(call func() error) error {
+func (m *Manager) do(ctx context.Context, call func() error) error {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if m.closed {
 		return ErrClosed
 	}
-	err := call()
+	err := ctx.Err()
+	if err == nil {
+		err = call()
+	}
 	if err != nil && !known(err) {
 		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -29,14 +32,14 @@ func (m *Manager) do(call func() error) error {
 // retry makes a store call, and once more if the store was unavailable and time is left. repeated tells that the first
 // call failed, so that it may or may not have been applied.
 func (m *Manager) retry(ctx context.Context, call func() error) (repeated bool, err error) {
-	err = m.do(call)
+	err = m.do(ctx, call)
 	if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrMisconfigured) || ctx.Err() != nil {
 		return false, err
 	}
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < retryReserve {
 		return false, err
 	}
-	return true, m.do(call)
+	return true, m.do(ctx, call)
 }
 
 func (m *Manager) read(ctx context.Context, id ID) (rec Record, err error) {
@@ -53,7 +56,7 @@ func (m *Manager) readReplica(ctx context.Context, id ID, token *secret) (rec Re
 	if m.replicas == nil {
 		return rec, false, false
 	}
-	_ = m.do(func() (err error) {
+	_ = m.do(ctx, func() (err error) {
 		rec, err = m.replicas.ReadReplica(ctx, id)
 		ok = err == nil
 		return nil

@@ -16,8 +16,8 @@ type Conn interface {
 	Fields(ctx context.Context, key string) (seen, data []byte, err error)
 
 	// Do runs a command. args[keyAt] is its one key; a keyAt of 0 means that it has none, and any server will do. Among the
-	// arguments are strings, byte slices, numbers and a Deadline; the answer is an int64, a string, a slice of such answers,
-	// or nil.
+	// arguments are strings, byte slices, numbers, and what is both an encoding.BinaryMarshaler and an Argument of redigo, such
+	// as a Deadline; the answer is an int64, a string, a slice of such answers, or nil.
 	Do(ctx context.Context, keyAt int, args ...any) (any, error)
 
 	// Listen subscribes to a channel, calls up each time when the server has confirmed it, and message for each message,

@@ -39,7 +39,7 @@ func (s *Store) Begin(ctx context.Context, name string) error {
 		return s.failed(ctx, err)
 	}
 	for _, id := range ids {
-		if _, err := s.eval(ctx, "eval", s.incarnation(name).body, s.key(id), nil); err != nil {
+		if _, err := s.eval(ctx, "eval", s.incarnation(name).body, s.key(id)); err != nil {
 			return s.failed(ctx, err)
 		}
 	}
@@ -51,7 +51,7 @@ func (s *Store) ReadSince(ctx context.Context, name string, id session.ID) (sess
 	if s.closed.Load() {
 		return session.Record{}, session.ErrClosed
 	}
-	reply, err := s.eval(ctx, "evalsha", s.incarnation(name).sha, s.key(id), nil)
+	reply, err := s.eval(ctx, "evalsha", s.incarnation(name).sha, s.key(id))
 	switch {
 	case unknownScript(err):
 		return session.Record{}, session.ErrRestarted

@@ -94,7 +94,8 @@ func (s *Store) WriteRelease(ctx context.Context, id session.ID, rec session.Rec
 	if err != nil {
 		return err
 	}
-	reply, err := s.runLock(ctx, s.writeRelease, id, data, end, string(prev[:]), hexToken(token))
+	a := newWriteArgs(data, end, prev)
+	reply, err := s.runLock(ctx, s.writeRelease, id, &a.data, &a.end, &a.replaces, hexToken(token))
 	if err != nil {
 		return s.failed(ctx, err)
 	}

@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"bytes"
 	"context"
+	"encoding"
 	"errors"
 	"log/slog"
 	"strings"
@@ -31,8 +32,14 @@ func (c *told) Do(_ context.Context, _ int, args ...any) (any, error) {
 		c.infos++
 		return c.info, c.err
 	case "evalsha":
-		if data, ok := args[4].([]byte); ok {
-			c.record = data
+		if arg, ok := args[4].(encoding.BinaryMarshaler); ok {
+			data, err := arg.MarshalBinary()
+			if err != nil {
+				return nil, err
+			}
+			if _, err := session.ParseRecord(data); err == nil { // else it is a version
+				c.record = data
+			}
 		}
 	}
 	return int64(1), nil

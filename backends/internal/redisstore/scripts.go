@@ -55,9 +55,9 @@ func newScript(body string) script {
 
 // run runs a script. A server that does not know it by name gets it whole, in the same call.
 func (s *Store) run(ctx context.Context, sc script, key string, args ...any) (any, error) {
-	reply, err := s.eval(ctx, "evalsha", sc.sha, key, args)
+	reply, err := s.eval(ctx, "evalsha", sc.sha, key, args...)
 	if unknownScript(err) {
-		return s.eval(ctx, "eval", sc.body, key, args)
+		return s.eval(ctx, "eval", sc.body, key, args...)
 	}
 	return reply, err
 }
@@ -68,7 +68,8 @@ func unknownScript(err error) bool {
 	return ok && strings.HasPrefix(refused.Error(), "NOSCRIPT")
 }
 
-func (s *Store) eval(ctx context.Context, command string, sc any, key string, args []any) (any, error) {
+// eval runs a script by EVALSHA or EVAL. The command is of type any because that costs nothing for a constant.
+func (s *Store) eval(ctx context.Context, command, sc any, key string, args ...any) (any, error) {
 	full := append(make([]any, 0, 4+len(args)), command, sc, "1", key)
 	return s.conn.Do(ctx, 3, append(full, args...)...)
 }

@@ -24,11 +24,8 @@ func (s *Store) put(ctx context.Context, id session.ID, rec session.Record, prev
 	if err != nil {
 		return err
 	}
-	var replaces string
-	if !prev.IsZero() {
-		replaces = string(prev[:])
-	}
-	reply, err := s.run(ctx, s.write, s.key(id), data, end, replaces)
+	a := newWriteArgs(data, end, prev)
+	reply, err := s.run(ctx, s.write, s.key(id), &a.data, &a.end, &a.replaces)
 	if err != nil {
 		return s.failed(ctx, err)
 	}
@@ -86,7 +83,8 @@ func (s *Store) Touch(ctx context.Context, id session.ID, rec session.Record) er
 	if end.left() <= 0 {
 		return session.ErrNotFound
 	}
-	reply, err := s.run(ctx, s.touch, s.key(id), string(rec.Version[:]), rec.Seen.UnixMilli(), end)
+	a := newWriteArgs(nil, end, rec.Version)
+	reply, err := s.run(ctx, s.touch, s.key(id), &a.replaces, rec.Seen.UnixMilli(), &a.end)
 	if err != nil {
 		return s.failed(ctx, err)
 	}
