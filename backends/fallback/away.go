@@ -94,12 +94,12 @@ func (e *engine) readAway(ctx context.Context, v view, id session.ID, away error
 		if err != nil {
 			e.recent.drop(id)
 		} else {
-			e.recent.put(id, rec, e.clock.Now())
+			e.recent.putBranch(id, t.branch, e.clock.Now())
 		}
 		return rec, err
 	}
-	if rec, ok := e.recent.get(id, e.clock.Now()); ok {
-		return branch{rec: rec}.reveal(e.clock.Now())
+	if known, ok := e.recent.get(id, e.clock.Now()); ok {
+		return known.reveal(e.clock.Now())
 	}
 	return session.Record{}, away
 }
@@ -161,10 +161,10 @@ func (e *engine) extend(t tip, id session.ID, rec session.Record, prev session.V
 	now := e.clock.Now()
 	if !t.known && !prev.IsZero() {
 		known, ok := e.recent.get(id, now)
-		if !ok || known.Version != prev {
+		if !ok || known.rec.Version != prev {
 			return branch{}, away // it could not be merged
 		}
-		t.root = known
+		t.branch = known
 	}
 	switch newest, err := t.reveal(now); {
 	case !now.Before(rec.Deadline()):
@@ -190,7 +190,7 @@ func (e *engine) keep(ctx context.Context, id session.ID, b branch, entry sessio
 	if b.ended {
 		e.recent.drop(id)
 	} else {
-		e.recent.put(id, b.rec, e.clock.Now())
+		e.recent.putBranch(id, b, e.clock.Now())
 	}
 	return nil
 }

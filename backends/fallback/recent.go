@@ -17,8 +17,8 @@ type recent struct {
 }
 
 type seenRecord struct {
-	rec session.Record
-	at  time.Time
+	branch // whose root is its end, if the store that has the sessions had that
+	at     time.Time
 }
 
 const (
@@ -33,8 +33,14 @@ func newRecent() *recent {
 	return &recent{halves: [2]map[session.ID]seenRecord{{}, {}}}
 }
 
-// put remembers what a store has.
+// put remembers what the store that has the sessions has.
 func (r *recent) put(id session.ID, rec session.Record, at time.Time) {
+	r.putBranch(id, branch{root: rec, rec: rec}, at)
+}
+
+// putBranch remembers a branch. Whoever goes on from it has to know what it was made of, to merge it: of what is in the branch alone
+// it would seem that the store had it, and that others have removed it.
+func (r *recent) putBranch(id session.ID, b branch, at time.Time) {
 	if r == nil {
 		return
 	}
@@ -42,18 +48,38 @@ func (r *recent) put(id session.ID, rec session.Record, at time.Time) {
 	defer r.mu.Unlock()
 	old, known := r.halves[0][id]
 	switch {
-	case known && old.rec.Version == rec.Version: // as nearly always
-		r.halves[0][id] = seenRecord{old.rec, at}
+	case known && old.rec.Version == b.rec.Version && old.root.Version == b.root.Version: // as nearly always
+		r.halves[0][id] = seenRecord{old.branch, at}
 		return
-	case known && newer(old.rec.Version, rec.Version): // another request was faster, with something newer
+	case known && old.rec.Version != b.rec.Version && newer(old.rec.Version, b.rec.Version): // another request was faster, with something newer
 		return
 	}
-	rec.Payload = slices.Clone(rec.Payload)
-	r.halves[0][id] = seenRecord{rec, at}
-	r.bytes += len(rec.Payload) - len(old.rec.Payload)
+	b = b.clone()
+	r.halves[0][id] = seenRecord{b, at}
+	r.bytes += b.size() - old.size()
 	if r.bytes > recentBytes || len(r.halves[0]) > recentMost {
 		r.halves[0], r.halves[1], r.bytes = make(map[session.ID]seenRecord), r.halves[0], 0
 	}
+}
+
+// clone shares nothing with b.
+func (b branch) clone() branch {
+	b.rec.Payload = slices.Clone(b.rec.Payload)
+	if b.root.Version == b.rec.Version {
+		b.root = b.rec
+		return b
+	}
+	b.root.Payload, b.past = slices.Clone(b.root.Payload), slices.Clone(b.past)
+	return b
+}
+
+// size is about how much memory it takes.
+func (b branch) size() int {
+	n := len(b.rec.Payload) + len(b.past)*len(session.Version{})
+	if b.root.Version != b.rec.Version {
+		n += len(b.root.Payload)
+	}
+	return n
 }
 
 func (r *recent) drop(id session.ID) {
@@ -62,25 +88,23 @@ func (r *recent) drop(id session.ID) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.bytes -= len(r.halves[0][id].rec.Payload)
+	r.bytes -= r.halves[0][id].size()
 	for _, half := range r.halves {
 		delete(half, id)
 	}
 }
 
-// get returns a record that was put not too long ago.
-func (r *recent) get(id session.ID, now time.Time) (session.Record, bool) {
+// get returns what was put not too long ago.
+func (r *recent) get(id session.ID, now time.Time) (branch, bool) {
 	if r == nil {
-		return session.Record{}, false
+		return branch{}, false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, half := range r.halves {
 		if known, ok := half[id]; ok {
-			rec := known.rec
-			rec.Payload = slices.Clone(rec.Payload)
-			return rec, now.Sub(known.at) < recentLasts
+			return known.clone(), now.Sub(known.at) < recentLasts
 		}
 	}
-	return session.Record{}, false
+	return branch{}, false
 }

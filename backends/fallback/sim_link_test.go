@@ -63,7 +63,9 @@ func (l *link) ReadSince(ctx context.Context, name string, id session.ID) (rec s
 func (l *link) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
 	return l.call(ctx, fmt.Sprintf("%x", rec.Version[3:6]), id, func() error {
 		l.tier.known[id] = true
-		return l.tier.Handler.Write(context.Background(), id, rec, prev)
+		err := l.tier.Handler.Write(context.Background(), id, rec, prev)
+		l.node.sim.made[rec.Version] = l.node.sim.made[rec.Version] || err == nil && l.tier.index == 1
+		return err
 	})
 }
 

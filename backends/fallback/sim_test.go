@@ -32,11 +32,14 @@ type simulation struct {
 	id        session.ID
 	acked     []ack
 	popped    []ack
-	perhaps   map[string]bool // words that somebody has wanted to remove
+	perhaps   map[string]bool              // words that somebody has wanted to remove
+	inVain    map[string][]session.Version // in which a word was to be stored before it was
+	made      map[session.Version]bool     // in the durable store
 	destroyed []ack
 	begun     bool // to create the session
 	created   bool
 	doubtful  bool // the answer to some Destroy was lost
+	halfway   bool // a node has died in the middle of one
 	patient   bool
 	alone     bool
 	strict    bool // nothing that cannot be verified is served
@@ -142,7 +145,7 @@ type task struct {
 type taskKey struct{}
 
 func simulate(seed uint64, f faults, r fallback.Rules, verbose bool) *simulation {
-	s := &simulation{patient: f.patient, alone: f.alone, standby: f.standby, lossy: f.standby && f.rewind > 0, perhaps: make(map[string]bool), single: f.single() && !f.standby, verbose: verbose, rnd: rand.New(rand.NewPCG(seed, 1)), rules: r, now: time.Now(), strict: f.outage[1]+f.partition[1]+f.lost[1] == 0}
+	s := &simulation{patient: f.patient, alone: f.alone, standby: f.standby, lossy: f.standby && f.rewind > 0, perhaps: make(map[string]bool), inVain: make(map[string][]session.Version), made: make(map[session.Version]bool), single: f.single() && !f.standby, verbose: verbose, rnd: rand.New(rand.NewPCG(seed, 1)), rules: r, now: time.Now(), strict: f.outage[1]+f.partition[1]+f.lost[1] == 0}
 	for i := range s.tiers {
 		s.tiers[i] = newTier(i)
 	}

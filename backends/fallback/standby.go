@@ -105,7 +105,7 @@ func (s *standby) readUnverified(ctx context.Context, v view, id session.ID, awa
 		return session.Record{}, away
 	case s.alone(ctx, err):
 		if known, ok := s.recent.get(id, s.clock.Now()); ok {
-			return branch{rec: known}.reveal(s.clock.Now())
+			return known.reveal(s.clock.Now())
 		}
 	}
 	return s.found(id, rec, err)
@@ -169,10 +169,10 @@ func (s *standby) spare(ctx context.Context, id session.ID) (spare, error) {
 // base is the last that this node can know of a session without the fast store.
 func (s *standby) base(id session.ID, there spare) (session.Record, bool) {
 	known, ok := s.recent.get(id, s.clock.Now())
-	if there.settled && !there.ended && (!ok || newer(there.rec.Version, known.Version)) {
+	if there.settled && !there.ended && (!ok || newer(there.rec.Version, known.rec.Version)) {
 		return there.rec, true
 	}
-	return known, ok
+	return known.rec, ok
 }
 
 // Write changes a session in the fast store.
