@@ -38,8 +38,7 @@ type Options struct {
 }
 
 // Store is a session.Handler, session.Toucher, session.Locker, session.Pinger and io.Closer. It is safe for concurrent
-// use. Close closes the connections if the Store was opened from a URL; every call after it, and every call that it
-// interrupts, is session.ErrClosed.
+// use. Close closes the connections if the Store was opened from a URL; every call after it is session.ErrClosed.
 type Store struct {
 	db       *sql.DB
 	owned    bool // db is ours to close
@@ -47,8 +46,6 @@ type Store struct {
 	maxBytes int
 	noCreate bool
 
-	life   context.Context // ends with Close
-	close  context.CancelFunc
 	closed atomic.Bool
 
 	ready    atomic.Bool   // the table was there
@@ -97,31 +94,26 @@ func newStore(db *sql.DB, o Options) (*Store, error) {
 		db: db, sql: newStatements(table), maxBytes: o.MaxBytes, noCreate: o.NoCreate,
 		preparer: make(chan struct{}, 1), gate: newGate(),
 	}
-	s.life, s.close = context.WithCancel(context.Background())
 	return s, nil
 }
 
-// Close ends the Store. Closing twice does no harm.
+// Close ends the Store: calls that are under way go on until their contexts end. Closing twice does no harm.
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	s.close()
 	if !s.owned {
 		return nil
 	}
 	return s.db.Close()
 }
 
-// begin is what every call begins with: it returns a context that ends in time, and with the Store, and sees to it that
-// the table is there.
+// begin is what every call begins with: it returns a context that ends in time, and sees to it that the table is there.
 func (s *Store) begin(ctx context.Context) (context.Context, func(), error) {
 	if s.closed.Load() {
 		return ctx, func() {}, session.ErrClosed
 	}
-	ctx, cancel := bounded(ctx)
-	stop := context.AfterFunc(s.life, cancel)
-	end := func() { stop(); cancel() }
+	ctx, end := bounded(ctx)
 	if s.ready.Load() {
 		return ctx, end, nil
 	}
@@ -132,10 +124,10 @@ func (s *Store) begin(ctx context.Context) (context.Context, func(), error) {
 	return ctx, end, nil
 }
 
-// bounded returns a context that can be cancelled and has a deadline.
+// bounded returns a context that has a deadline.
 func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
-		return context.WithCancel(ctx)
+	if _, ok := ctx.Deadline(); ok { // as those of a session.Manager have
+		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, callTime)
 }
