@@ -240,7 +240,8 @@ func openRawMySQL(e env) (rawStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := db.Exec("CREATE TABLE IF NOT EXISTS raw (id VARCHAR(64) PRIMARY KEY, data BLOB NOT NULL, expires BIGINT NOT NULL)"); err != nil {
+	const table = "CREATE TABLE IF NOT EXISTS raw (id VARCHAR(64) PRIMARY KEY, data BLOB NOT NULL, expires BIGINT NOT NULL, KEY (expires))"
+	if _, err := db.Exec(table); err != nil {
 		return nil, err
 	}
 	var m mysqlRaw

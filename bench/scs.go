@@ -77,7 +77,8 @@ func openSCSMySQL(e env) (scs.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = db.Exec("CREATE TABLE IF NOT EXISTS sessions (token CHAR(43) PRIMARY KEY, data BLOB NOT NULL, expiry TIMESTAMP(6) NOT NULL)")
+	_, err = db.Exec(`CREATE TABLE IF NOT EXISTS sessions (token CHAR(43) PRIMARY KEY, data BLOB NOT NULL, expiry TIMESTAMP(6) NOT NULL,
+		KEY sessions_expiry_idx (expiry))`)
 	if err != nil {
 		return nil, err
 	}
