@@ -64,12 +64,13 @@ type faults struct {
 	pace      int  // the longest step in ms; zero for 20
 	steps     int  // zero for 400
 	work      int  // how often somebody begins something, out of 1,000; zero for 200
+	unborn    bool // the session is created in the middle of it all
 	eager     bool // nodes read the state as soon as they can
 }
 
 // single reports whether only one of the stores is ever in trouble.
 func (f faults) single() bool {
-	trouble := func(i int) bool { return f.outage[i]+f.partition[i]+f.lost[i] > 0 }
+	trouble := func(i int) bool { return f.outage[i]+f.partition[i]+f.lost[i]+(1-i)*f.rewind > 0 }
 	return !trouble(0) || !trouble(1)
 }
 
@@ -155,7 +156,7 @@ func simulate(seed uint64, f faults, r fallback.Rules, verbose bool) *simulation
 		s.nodes = append(s.nodes, n)
 		s.boot(n)
 	}
-	if s.begun = s.chance(700); s.begun {
+	if s.begun = s.chance(700) && !f.unborn; s.begun {
 		s.finish(s.nodes[0], creating, func(ctx context.Context) { s.create(ctx, s.nodes[0]) })
 	}
 	for _, n := range s.nodes {
