@@ -126,15 +126,17 @@ func share(sorted []time.Duration, of float64) time.Duration {
 	return sorted[int(of*float64(len(sorted)-1))].Round(10 * time.Microsecond)
 }
 
-// onRedis waits until MariaDB is asked for no more than one in twenty sessions that are read, and returns how long that took.
+// onRedis waits until MariaDB is asked for no more than one in twenty sessions that are read and alive, and returns how long that
+// took.
 func (s *site) onRedis(c *crowd) time.Duration {
 	s.t.Helper()
 	const window = 250 * time.Millisecond
 	begin := time.Now()
 	for time.Since(begin) < time.Minute {
-		reads, selects, at := c.requests(), s.selects(), time.Now()
+		reads, late, selects, at := c.requests(), c.late.Load(), s.selects(), time.Now()
 		time.Sleep(window)
-		reads, selects = c.requests()-reads, s.selects()-selects
+		late = c.late.Load() - late
+		reads, selects = c.requests()-reads-late, s.selects()-selects-late
 		ofState := int64(len(s.nodes)) * int64(time.Since(at)/window+1) // each node reads it four times a second
 		if believed := s.believed(); believed && 20*(selects-ofState) <= reads {
 			return time.Since(begin)

@@ -38,6 +38,7 @@ type crowd struct {
 	findings []string
 
 	lost, undone, out atomic.Int64 // how often it was seen
+	late              atomic.Int64 // requests with tokens of sessions that have ended: what the cache does not have, MariaDB is asked for
 }
 
 // visitor is somebody with one session and two tabs.
@@ -248,6 +249,7 @@ func (v *visitor) show() {
 	}
 	v.mu.Unlock()
 	if ended != "" {
+		v.crowd.late.Add(1)
 		if status, p, _ := v.get("/show", ended); status == http.StatusOK && p.User != "" {
 			v.crowd.undone.Add(1)
 			v.crowd.find("visitor %s has logged out and is served with the old token", v.name)
