@@ -15,7 +15,6 @@ import (
 const (
 	startTime = 60 * time.Second
 	waitTime  = 60 * time.Second
-	pollPause = 50 * time.Millisecond
 )
 
 // start builds and starts examples/devices on a free port, and returns its URL.
