@@ -35,6 +35,7 @@ func TestRequireFresh(t *testing.T) {
 	})
 	e.GET("/pay", pay, sessionecho.RequireFresh(time.Hour, nil))
 	e.GET("/own", pay, sessionecho.RequireFresh(-1, teapot))
+	e.GET("/transfer", pay, sessionecho.RequireFresh(time.Hour, nil, "otp"))
 	cookie := ""
 	visit := func(path string, want int) {
 		t.Helper()
@@ -56,6 +57,7 @@ func TestRequireFresh(t *testing.T) {
 	if paid != 0 {
 		t.Error("a handler has run that must not")
 	}
+	visit("/transfer", http.StatusUnauthorized) // it needs a second factor
 	visit("/pay", http.StatusOK)
 	visit("/own", http.StatusTeapot) // it asks for what is never fresh enough
 	if paid != 1 {

@@ -41,16 +41,17 @@ func Get(c echo.Context, mode ...session.Mode) (*session.Session, error) {
 	return s, nil
 }
 
-// RequireFresh lets requests pass whose visitors were authenticated within the last maxAge; see session.Session.Fresh. For the
-// others denied runs, which should ask for the password again. Without it they get 401 Unauthorized. It goes behind Middleware.
-func RequireFresh(maxAge time.Duration, denied echo.HandlerFunc) echo.MiddlewareFunc {
+// RequireFresh lets requests pass whose visitors were authenticated within the last maxAge, with each of the methods; see
+// session.Session.Fresh. For the others denied runs, which should ask for the password or for what is missing. Without it they get
+// 401 Unauthorized. It goes behind Middleware.
+func RequireFresh(maxAge time.Duration, denied echo.HandlerFunc, methods ...string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			s, err := Get(c)
 			switch {
 			case err != nil:
 				return err
-			case s.Fresh(maxAge):
+			case s.Fresh(maxAge, methods...):
 				return next(c)
 			case denied == nil:
 				return echo.ErrUnauthorized

@@ -35,6 +35,7 @@ func TestRequireFresh(t *testing.T) {
 	})
 	app.Get("/pay", sessionfiber.RequireFresh(time.Hour, nil), pay)
 	app.Get("/own", sessionfiber.RequireFresh(-1, teapot), pay)
+	app.Get("/transfer", sessionfiber.RequireFresh(time.Hour, nil, "otp"), pay)
 	cookie := ""
 	visit := func(path string, want int) {
 		t.Helper()
@@ -58,6 +59,7 @@ func TestRequireFresh(t *testing.T) {
 	if paid != 0 {
 		t.Error("a handler has run that must not")
 	}
+	visit("/transfer", http.StatusUnauthorized) // it needs a second factor
 	visit("/pay", http.StatusOK)
 	visit("/own", http.StatusTeapot) // it asks for what is never fresh enough
 	if paid != 1 {

@@ -45,15 +45,16 @@ func Get(c *fiber.Ctx, mode ...session.Mode) (*session.Session, error) {
 	return s, nil
 }
 
-// RequireFresh lets requests pass whose visitors were authenticated within the last maxAge; see session.Session.Fresh. For the
-// others denied runs, which should ask for the password again. Without it they get 401 Unauthorized. It goes behind Middleware.
-func RequireFresh(maxAge time.Duration, denied fiber.Handler) fiber.Handler {
+// RequireFresh lets requests pass whose visitors were authenticated within the last maxAge, with each of the methods; see
+// session.Session.Fresh. For the others denied runs, which should ask for the password or for what is missing. Without it they get
+// 401 Unauthorized. It goes behind Middleware.
+func RequireFresh(maxAge time.Duration, denied fiber.Handler, methods ...string) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		s, err := Get(c)
 		switch {
 		case err != nil:
 			return err
-		case s.Fresh(maxAge):
+		case s.Fresh(maxAge, methods...):
 			return c.Next()
 		case denied == nil:
 			return fiber.ErrUnauthorized

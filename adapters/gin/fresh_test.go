@@ -33,6 +33,7 @@ func TestRequireFresh(t *testing.T) {
 	})
 	engine.GET("/pay", sessiongin.RequireFresh(sessions, time.Hour, nil), pay)
 	engine.GET("/own", sessiongin.RequireFresh(sessions, -1, teapot), pay)
+	engine.GET("/transfer", sessiongin.RequireFresh(sessions, time.Hour, nil, "otp"), pay)
 	cookie := ""
 	visit := func(path string, want int) {
 		t.Helper()
@@ -54,6 +55,7 @@ func TestRequireFresh(t *testing.T) {
 	if paid != 0 {
 		t.Error("a handler has run that must not")
 	}
+	visit("/transfer", http.StatusUnauthorized) // it needs a second factor
 	visit("/pay", http.StatusOK)
 	visit("/own", http.StatusTeapot) // it asks for what is never fresh enough
 	if paid != 1 {

@@ -61,16 +61,16 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.rw.Hij
 // Unwrap returns gin's writer, for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// RequireFresh lets requests pass whose visitors were authenticated within the last maxAge; see session.Session.Fresh. For the
-// others denied runs, which should ask for the password again, and no handler behind it. Without it they get 401 Unauthorized. It
-// goes behind Middleware.
-func RequireFresh(sessions *session.Manager, maxAge time.Duration, denied gin.HandlerFunc) gin.HandlerFunc {
+// RequireFresh lets requests pass whose visitors were authenticated within the last maxAge, with each of the methods; see
+// session.Session.Fresh. For the others denied runs, which should ask for the password or for what is missing, and no handler
+// behind it. Without it they get 401 Unauthorized. It goes behind Middleware.
+func RequireFresh(sessions *session.Manager, maxAge time.Duration, denied gin.HandlerFunc, methods ...string) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		s, err := sessions.Get(c.Request.Context())
 		switch {
 		case err != nil:
 			Fail(c, sessions, err)
-		case s.Fresh(maxAge):
+		case s.Fresh(maxAge, methods...):
 		case denied == nil:
 			c.AbortWithStatus(http.StatusUnauthorized)
 		default:

@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -26,6 +25,12 @@ type Login struct {
 	// session is bound and renewed all the same, but AuthenticatedAt is zero, so that RequireFresh asks for the password, and
 	// the absolute lifetime goes on.
 	Remembered bool
+	// Methods are how the user was authenticated, see Session.Authenticated. At most 8, of at most 32 bytes each.
+	Methods []string
+	// ProviderSession names the session at an identity provider that the login comes from, for Manager.EndProviderSession:
+	// with OpenID Connect the issuer and the sid of the ID token, such as iss + " " + sid. The session also ends with that one
+	// then. It costs the login one more read and write of the store.
+	ProviderSession string
 }
 
 const (
@@ -33,7 +38,6 @@ const (
 	maxAttributeBytes = 256
 
 	noteSubject = "\x00subject" // 32 bytes, the ID of the index; 12 bytes, the handle in it
-	noteAuth    = "\x00auth"    // when the visitor was authenticated: a varint of milliseconds since 1970
 )
 
 // binding is what is left to be done at the commit.
@@ -41,6 +45,7 @@ type binding struct {
 	subject    ID
 	handle     string
 	attributes map[string]string
+	provider   []byte // the ID of its session's index, if there is one
 	epoch      Epoch
 	index      *subjectIndex // as it was read by Bind; used once
 }
@@ -77,14 +82,13 @@ func (s *Session) Bind(l Login) error {
 	}
 	s.binding = b
 	s.note(noteSubject, noteOfSubject(b.subject, b.handle))
+	s.unnote(noteMethods) // they may be another user's
 	if !l.Remembered {
-		s.authenticated()
+		s.authenticated(l.Methods)
 		return nil
 	}
 	s.renew = true
-	if s.noted(noteAuth) != nil {
-		s.note(noteAuth, nil)
-	}
+	s.unnote(noteAuth)
 	return nil
 }
 
@@ -96,7 +100,17 @@ func (s *Session) prepare(l Login) (*binding, error) {
 	if len(l.Attributes) > maxAttributes {
 		return nil, fmt.Errorf("Login.Attributes: %d are more than %d", len(l.Attributes), maxAttributes)
 	}
+	switch err := checkMethods(l.Methods); {
+	case err != nil:
+		return nil, fmt.Errorf("Login.%w", err)
+	case l.Remembered && len(l.Methods) > 0:
+		return nil, errors.New("Login.Methods: a user who is Remembered has shown none")
+	}
 	b := &binding{subject: subjectID(l.Subject), attributes: maps.Clone(l.Attributes)}
+	if l.ProviderSession != "" {
+		id := providerID(l.ProviderSession)
+		b.provider = id[:]
+	}
 	for name, value := range b.attributes {
 		if len(name) > maxAttributeBytes {
 			return nil, errors.New("Login.Attributes: a name is too long")
@@ -207,34 +221,52 @@ func (s *Session) enroll(ctx context.Context, rec *Record, fresh ID) error {
 	if b != nil {
 		known, b.index = b.index, nil
 	}
+	var provider []byte // if it has to hear
 	x, err := s.m.amend(ctx, subject, known, func(x *subjectIndex) error {
-		e := x.entry(handle)
-		epoch, err := s.m.epoch(ctx, x)
-		switch {
-		case err != nil:
+		if err := s.m.welcome(ctx, x, handle, b); err != nil {
 			return err
-		case b != nil && epoch != b.epoch, e != nil && e.ended:
-			return errEnded()
-		case e == nil && b != nil:
-			if err := s.m.makeRoom(ctx, x); err != nil {
-				return err
-			}
 		}
-		e = x.make(handle) // of a renewal too: the index may have been lost, and a session that was ended cannot be renewed
-		e.outlive(rec.Expires)
-		if e.Created == 0 || b != nil {
-			e.Created, e.Era = millisOf(rec, noteAuth), eraOf(rec)
-		}
-		if b != nil {
-			e.Attributes = b.attributes
+		e := x.make(handle) // of a renewal too: the index may have been lost, and a session that was ended cannot be renewed
+		provider = nil
+		if later := e.outlive(rec.Expires); later || b != nil {
+			provider = e.enter(rec, b)
 		}
 		e.add(current, fresh)
 		return nil
 	})
-	if err != nil {
+	if err == nil {
+		err = s.m.finish(ctx, subject, x)
+	}
+	if err != nil || provider == nil {
 		return err
 	}
-	return s.m.finish(ctx, subject, x)
+	return s.m.enlist(ctx, ID(provider), subject, rec.Expires)
+}
+
+// welcome decides whether a session may be in an index, by a login if b is not nil.
+func (m *Manager) welcome(ctx context.Context, x *subjectIndex, handle string, b *binding) error {
+	e := x.entry(handle)
+	epoch, err := m.epoch(ctx, x)
+	switch {
+	case err != nil:
+		return err
+	case b != nil && epoch != b.epoch, e != nil && e.ended:
+		return errEnded()
+	case e == nil && b != nil:
+		return m.makeRoom(ctx, x)
+	}
+	return nil
+}
+
+// enter notes what a record and a login tell of a session. It returns the provider's session that it belongs to.
+func (e *indexed) enter(rec *Record, b *binding) (provider []byte) {
+	if e.Created == 0 || b != nil {
+		e.Created, e.Era = millisOf(rec, noteAuth), eraOf(rec)
+	}
+	if b != nil {
+		e.Attributes, e.Provider = b.attributes, b.provider
+	}
+	return e.Provider
 }
 
 func millisOf(rec *Record, name string) int64 {
@@ -264,27 +296,4 @@ func (s *Session) leaveSubject(note []byte) {
 		_, err := s.m.amend(ctx, subject, nil, func(x *subjectIndex) error { x.remove(handle); return nil })
 		return err
 	})
-}
-
-// authenticated notes an authentication, and makes the absolute lifetime count from it.
-func (s *Session) authenticated() {
-	at := now()
-	before := s.noted(noteAuth)
-	s.renew = true
-	s.note(noteAuth, appendMillis(nil, time.Duration(at.UnixMilli())*time.Millisecond))
-	if s.changes.index(noteLimits) >= 0 {
-		return // SetLimits was called too
-	}
-	idle, end := s.limits()
-	life := s.m.o.AbsoluteTimeout
-	switch {
-	case end < 0, end > 0 && before == nil:
-		return
-	case end > 0:
-		since, _ := cutMillis(before)
-		life = end - since
-	}
-	if life > 0 {
-		s.note(noteLimits, appendMillis(appendMillis(nil, idle), time.Duration(at.UnixMilli())*time.Millisecond+life))
-	}
 }

@@ -268,16 +268,24 @@ func seeEnd(t *testing.T, s setting) string {
 func seeBind(t *testing.T, s setting) string {
 	v := newVisitor(t, newManager(t, nil, s.Options))
 	var err error
-	fresh := false
+	fresh, second := false, false
 	v.do(func(x *session.Session) {
 		err = x.Bind(s.Login)
-		fresh = x.Fresh(time.Hour)
+		fresh, second = x.Fresh(time.Hour), x.Fresh(time.Hour, "otp")
 	})
 	var attributes []map[string]string
 	for _, x := range list(t, v.m, "bob") {
 		attributes = append(attributes, x.Attributes)
 	}
-	return fmt.Sprint("bob's: ", len(attributes), attributes, ", fresh: ", fresh, ", ended: ", errors.Is(err, session.ErrNotFound))
+	return fmt.Sprint("bob's: ", len(attributes), attributes, ", fresh: ", fresh, ", second factor: ", second, ", ended: ", errors.Is(err, session.ErrNotFound))
+}
+
+// seeProvider logs in, and hears from the provider that its session has ended.
+func seeProvider(t *testing.T, s setting) string {
+	v := newVisitor(t, newManager(t, nil, s.Options))
+	provided(v, s.Login.Subject, s.Login.ProviderSession, nil)
+	endProvided(t, v.m, "sid")
+	return whose(v)
 }
 
 // seeCrowd asks for a session that another request has for half a minute.

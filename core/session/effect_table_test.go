@@ -161,6 +161,8 @@ func bindEffects() []effect {
 		{"Login.Attributes", as(login{}), as(login{Attributes: map[string]string{"device": "phone"}}), seeBind, "device:phone"},
 		{"Login.Epoch", as(login{}), as(login{Epoch: session.Epoch{1}}), seeBind, "ended: true"},
 		{"Login.Remembered", as(login{}), as(login{Remembered: true}), seeBind, "bob's: 1 [map[]], fresh: false"},
+		{"Login.Methods", as(login{}), as(login{Methods: []string{"otp"}}), seeBind, "second factor: true"},
+		{"Login.ProviderSession", as(login{}), as(login{ProviderSession: "sid"}), seeProvider, `200 ""`},
 	}
 }
 

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"net/http"
@@ -109,4 +110,62 @@ func ExampleManager_RequireFresh() {
 	sessions.Middleware(app).ServeHTTP(w, httptest.NewRequest("POST", "/account/password", nil))
 	fmt.Println(w.Code, w.Header().Get("Location"))
 	// Output: 303 /password?then=/account
+}
+
+// A payment needs a second factor that was shown within the last five minutes; a password that is fresh is not enough.
+func ExampleSession_Authenticated() {
+	sessions, err := session.New(memstore.New(nil), session.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sessions.Close()
+
+	w := httptest.NewRecorder()
+	sessions.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := session.Get(r.Context())
+		if err != nil {
+			sessions.Fail(w, err)
+			return
+		}
+		err = s.Bind(session.Login{Subject: "ann", Methods: []string{"pwd"}})
+		fmt.Println(err, s.Fresh(5*time.Minute), s.Fresh(5*time.Minute, "otp"))
+		err = s.Authenticated("otp") // its code was right
+		fmt.Println(err, s.Fresh(5*time.Minute, "pwd", "otp"))
+	})).ServeHTTP(w, httptest.NewRequest("POST", "/login", nil))
+	// Output:
+	// <nil> true false
+	// <nil> true
+}
+
+// The identity provider's back channel says that a session of its own is over.
+func ExampleManager_EndProviderSession() {
+	sessions, err := session.New(memstore.New(nil), session.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sessions.Close()
+
+	visit := func(cookie []*http.Cookie, page http.HandlerFunc) []*http.Cookie {
+		r := httptest.NewRequest("GET", "/", nil)
+		for _, c := range cookie {
+			r.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		sessions.Middleware(page).ServeHTTP(w, r)
+		return w.Result().Cookies()
+	}
+	const issuer, sid = "https://login.example.com", "08a5019c"
+	cookie := visit(nil, func(_ http.ResponseWriter, r *http.Request) {
+		if s, err := session.Get(r.Context()); err == nil {
+			_ = s.Bind(session.Login{Subject: "ann", ProviderSession: issuer + " " + sid}) // an error fails the response
+		}
+	})
+	fmt.Println(sessions.EndProviderSession(context.Background(), issuer+" "+sid))
+	visit(cookie, func(_ http.ResponseWriter, r *http.Request) {
+		s, err := session.Get(r.Context())
+		fmt.Println(err, s.IsNew())
+	})
+	// Output:
+	// <nil>
+	// <nil> true
 }

@@ -27,6 +27,13 @@ func (s *Session) note(name string, value []byte) {
 	ch.value, ch.present, ch.replay, ch.read = value, value != nil, nil, false
 }
 
+// unnote has the commit remove a note, if there is one.
+func (s *Session) unnote(name string) {
+	if s.noted(name) != nil {
+		s.note(name, nil)
+	}
+}
+
 // annotate adds notes to what a commit stores; on their own they make no commit.
 func (s *Session) annotate() {
 	switch {

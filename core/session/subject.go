@@ -99,6 +99,11 @@ func (x *subjectIndex) now() Epoch {
 	return x.epoch
 }
 
+// nextEpoch ends the epoch of an index: a login that is on its way is refused.
+func (m *Manager) nextEpoch(x *subjectIndex) {
+	x.epoch = Epoch(m.versions.next(now(), Version(x.epoch)))
+}
+
 // SubjectEpoch returns the epoch of a subject, for Login.Epoch: read it before you look at the credentials.
 func (m *Manager) SubjectEpoch(ctx context.Context, subject string) (Epoch, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.o.ReadTimeout)
@@ -118,14 +123,14 @@ func (m *Manager) SubjectEpoch(ctx context.Context, subject string) (Epoch, erro
 // Errors are those of the store. After one the session may live on; whoever looks at the subject's sessions next finishes what
 // was begun. What was begun does not end with ctx.
 func (m *Manager) EndSession(ctx context.Context, subject, handle string) error {
-	return m.endWhere(ctx, subject, false, func(h string) bool { return h == handle })
+	return m.endWhere(ctx, subjectID(subject), false, func(e *indexed) bool { return e.handle == handle })
 }
 
 // EndOtherSessions ends all sessions of a subject but one: offer it after a change of the password or of another factor
 // (ASVS 7.4.3). handle is that of the session to keep, see Session.Handle. A login that is on its way is refused, as with
 // EndAllSessions. Errors are those of EndSession.
 func (m *Manager) EndOtherSessions(ctx context.Context, subject, handle string) error {
-	return m.endWhere(ctx, subject, true, func(h string) bool { return h != handle })
+	return m.endWhere(ctx, subjectID(subject), true, func(e *indexed) bool { return e.handle != handle })
 }
 
 // EndAllSessions ends all sessions of a subject (ASVS 7.4.2, 7.4.5). It is complete: a session that is being bound at the
@@ -133,18 +138,18 @@ func (m *Manager) EndOtherSessions(ctx context.Context, subject, handle string) 
 // A login that has seen the old credentials must not count as later: give Bind the Epoch from before. Errors are those of
 // EndSession.
 func (m *Manager) EndAllSessions(ctx context.Context, subject string) error {
-	return m.endWhere(ctx, subject, true, func(string) bool { return true })
+	return m.endWhere(ctx, subjectID(subject), true, func(*indexed) bool { return true })
 }
 
 // endWhere marks sessions in the index first, in one step, then ends them, then removes them from the index.
-func (m *Manager) endWhere(ctx context.Context, subject string, all bool, which func(handle string) bool) error {
-	ctx, id := context.WithoutCancel(ctx), subjectID(subject)
+func (m *Manager) endWhere(ctx context.Context, id ID, all bool, which func(*indexed) bool) error {
+	ctx = context.WithoutCancel(ctx)
 	x, err := m.amend(ctx, id, nil, func(x *subjectIndex) error {
 		if all {
-			x.epoch = Epoch(m.versions.next(now(), Version(x.epoch)))
+			m.nextEpoch(x)
 		}
 		for _, e := range x.entries {
-			e.ended = e.ended || which(e.handle)
+			e.ended = e.ended || which(e)
 		}
 		return nil
 	})

@@ -37,6 +37,7 @@ type indexed struct {
 	Expires    int64             `json:"x,omitempty"` // the absolute end, 0 for none
 	Era        uint64            `json:"e,omitempty"` // see EndEverything
 	Attributes map[string]string `json:"a,omitempty"`
+	Provider   []byte            `json:"p,omitempty"` // the ID of the index of the provider's session that it came from
 }
 
 type indexedID struct {
@@ -212,12 +213,15 @@ func (e *indexed) add(current, fresh ID) {
 	e.ids = e.ids[max(0, len(e.ids)-maxIDs):]
 }
 
-// outlive moves the absolute end, and never to before what it was: an end that is too late mends itself.
-func (e *indexed) outlive(end time.Time) {
-	switch known := e.Created != 0; {
+// outlive moves the absolute end, and never to before what it was: an end that is too late mends itself. It reports whether the
+// session is new or may live longer than before.
+func (e *indexed) outlive(end time.Time) (later bool) {
+	before, known := e.Expires, e.Created != 0
+	switch {
 	case end.IsZero(), known && e.Expires == 0:
 		e.Expires = 0
 	default:
 		e.Expires = max(e.Expires, end.UnixMilli())
 	}
+	return !known || e.Expires != before
 }
