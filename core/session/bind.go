@@ -102,7 +102,7 @@ func (s *Session) prepare(l Login) (*binding, error) {
 	}
 	switch err := checkMethods(l.Methods); {
 	case err != nil:
-		return nil, fmt.Errorf("Login.%w", err)
+		return nil, fmt.Errorf("Login.Methods: %w", err)
 	case l.Remembered && len(l.Methods) > 0:
 		return nil, errors.New("Login.Methods: a user who is Remembered has shown none")
 	}

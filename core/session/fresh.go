@@ -126,11 +126,11 @@ type method struct {
 
 func checkMethods(names []string) error {
 	if len(names) > maxMethods {
-		return fmt.Errorf("Methods: %d are more than %d", len(names), maxMethods)
+		return fmt.Errorf("%d methods are more than %d", len(names), maxMethods)
 	}
 	for _, name := range names {
 		if name == "" || len(name) > maxMethodBytes {
-			return fmt.Errorf("Methods: one has %d bytes, which is not within 1 and %d", len(name), maxMethodBytes)
+			return fmt.Errorf("a method has %d bytes, which is not within 1 and %d", len(name), maxMethodBytes)
 		}
 	}
 	return nil
