@@ -87,8 +87,8 @@ func (e *engine) publish(ctx context.Context, v view, id session.ID, rec session
 	if err != nil {
 		return err
 	}
-	if v.past() {
-		return nil // nobody believes the cache, and who does later reads what is stored
+	if v.past() { // nobody believes the cache, and who does later reads what is stored
+		return e.notDiscarded(ctx, id, change)
 	}
 	if !e.rules.noReread {
 		switch rec, err = e.stored(ctx, id); {
@@ -104,7 +104,8 @@ func (e *engine) publish(ctx context.Context, v view, id session.ID, rec session
 	return e.notDiscarded(ctx, id, change)
 }
 
-// tell does something to the cache, or gives our word that it is not to be believed.
+// tell does something to the cache, or gives our word that it is not to be believed. But a single call that fails is no reason to
+// when the durable store has been away a moment ago: some nodes may still have branches in the cache, which then nobody would see.
 func (e *engine) tell(ctx context.Context, do func() error) error {
 	if e.fastHealth.up() {
 		err := do()
@@ -119,6 +120,9 @@ func (e *engine) tell(ctx context.Context, do func() error) error {
 		}
 		if ctx.Err() != nil {
 			return unavailable(ctx.Err())
+		}
+		if e.fastHealth.up() && e.durableHealth.shaky(e.clock.Now()) {
+			return unavailable(err)
 		}
 	}
 	return e.giveWord(ctx)

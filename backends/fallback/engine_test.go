@@ -146,7 +146,7 @@ func noticed() map[string]run {
 		"acknowledge what only the cache has":     {"everything", 116},
 		"leave no note of an end":                 {"created in an outage", 698},
 		"believe a cache that has restarted":      {"the fast store goes back", 21},
-		"tell the cache what is not new any more": {"nodes stand still and die", 693},
+		"tell the cache what is not new any more": {"no local stores", 1034},
 		"keep the generation":                     {"answers are lost", 3},
 		"let a branch win that has grown since":   {"the durable store alone", 2229},
 		"let an older copy replace a newer one":   {"answers are lost", 1},

@@ -81,7 +81,7 @@ func (e *engine) settle(ctx context.Context, v view, id session.ID, b branch) (s
 		case row.Version == b.rec.Version, over != nil:
 			next = row
 		case !b.has(row.Version):
-			shared := b.generation == v.Generation
+			shared := b.generation == v.Generation && !v.past()
 			if shared { // b may have grown since it was read, or the durable store been told of it
 				switch again, is, err := e.branchOf(ctx, v, id); {
 				case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrRestarted):
@@ -96,10 +96,11 @@ func (e *engine) settle(ctx context.Context, v view, id session.ID, b branch) (s
 					continue
 				}
 			}
-			if next, err = e.merge(ctx, id, b, row, shared); err != nil {
+			var stands bool
+			if next, v, stands, err = e.combine(ctx, v, id, b, row, shared); err != nil {
 				return session.Record{}, err
 			}
-			if shared && !e.rules.noAgain && !e.stands(ctx, v, id, b) {
+			if !stands {
 				continue
 			}
 		}
@@ -156,11 +157,24 @@ func (e *engine) branchOf(ctx context.Context, v view, id session.ID) (b branch,
 	return b, err == nil, err
 }
 
-// stands reports whether the cache still has a branch. A change that has taken its place there before the note that it is
-// discarded is not to be discarded.
-func (e *engine) stands(ctx context.Context, v view, id session.ID, b branch) bool {
-	again, is, err := e.branchOf(ctx, v, id)
-	return err == nil && is && again.version() == b.version()
+// combine merges a branch with what the durable store has, and reports whether the outcome may be stored; else something has
+// changed meanwhile, and the view that it returns is of the state as it is now. A change that has taken the place of a shared
+// branch in the cache before the note that it is discarded is not to be discarded. Nor is one that somebody was told of because a
+// node writes past the cache: who was told before the note had read that in the state, so it is there still, or the generation
+// has ended.
+func (e *engine) combine(ctx context.Context, v view, id session.ID, b branch, row session.Record, shared bool) (next session.Record, now view, stands bool, err error) {
+	next, err = e.merge(ctx, id, b, row, shared)
+	if err != nil || !shared || e.rules.noAgain {
+		return next, v, true, err
+	}
+	if now, err = e.look(ctx); err != nil {
+		return next, v, false, err
+	}
+	if now.past() || now.Generation != v.Generation {
+		return next, now, false, nil
+	}
+	again, is, err := e.branchOf(ctx, now, id)
+	return next, now, err == nil && is && again.version() == b.version(), nil
 }
 
 // noteDiscard leaves a note of what is about to be discarded: the changes from one version, without it, to another one. Whoever

@@ -1,0 +1,142 @@
+package fallback_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nonstick-go/nonstick/backends/fallback"
+	"github.com/nonstick-go/nonstick/core/memstore"
+	"github.com/nonstick-go/nonstick/core/session"
+	"github.com/nonstick-go/nonstick/core/sessiontest"
+)
+
+// apart is two nodes on the same stores, each with ways of its own to them.
+type apart struct {
+	nodes         [2]*fallback.Store
+	fast, durable [2]*sessiontest.Faulty
+}
+
+func newApart(t *testing.T) *apart {
+	s := new(apart)
+	fast, durable := memstore.New(nil), memstore.New(nil)
+	for i := range s.nodes {
+		s.fast[i], s.durable[i] = sessiontest.NewFaulty(fast), sessiontest.NewFaulty(durable)
+		store, err := fallback.New(lasting{s.fast[i]}, lasting{s.durable[i]},
+			&fallback.Options{Logger: quiet().Logger, Local: memstore.New(nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.nodes[i] = store
+	}
+	time.Sleep(time.Second)
+	return s
+}
+
+func (s *apart) close(t *testing.T) {
+	for _, n := range s.nodes {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// lose makes a node lose a store, and waits until it has noticed.
+func (s *apart) lose(t *testing.T, node int, store *sessiontest.Faulty) {
+	for _, op := range []sessiontest.Op{sessiontest.OpRead, sessiontest.OpWrite, sessiontest.OpDestroy, sessiontest.OpTouch} {
+		store.Before(op, -1, sessiontest.Fail)
+	}
+	for range 3 {
+		_, _ = s.nodes[node].Read(t.Context(), session.ID{0xff})
+		_ = s.nodes[node].Destroy(t.Context(), session.ID{0xff})
+	}
+	time.Sleep(time.Second)
+}
+
+func made(n byte, values map[string]string) session.Record {
+	return session.Record{Version: session.Version{6: n, 15: 9}, Created: time.Now(), Seen: time.Now(), TTL: time.Hour, Payload: payload(values)}
+}
+
+// What a node was told while it writes past the cache is not discarded for a branch that another node, without the durable store,
+// has in the cache: it is laid over that, or kept as a letter.
+func TestPastTheCacheIsNotDiscarded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		with, without, want map[string]string
+		letters             int64
+	}{
+		"different keys": {with: m{"a": "1", "c": "2"}, without: m{"a": "1", "b": "3"}, want: m{"a": "1", "b": "3", "c": "2"}},
+		"the same key":   {with: m{"a": "2"}, without: m{"a": "3"}, want: m{"a": "3"}, letters: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newApart(t)
+				defer s.close(t)
+				id, ctx := session.ID{1}, t.Context()
+				first := made(1, m{"a": "1"})
+				write := func(node int, rec session.Record, prev session.Version) {
+					t.Helper()
+					if err := s.nodes[node].Write(ctx, id, rec, prev); err != nil {
+						t.Fatalf("node %d: %v", node, err)
+					}
+				}
+				write(0, first, session.Version{})
+				s.lose(t, 0, s.durable[0])
+				write(0, made(2, c.with), first.Version)
+				s.lose(t, 1, s.fast[1])
+				write(1, made(3, c.without), first.Version)
+				s.durable[0].Heal()
+				time.Sleep(6 * time.Second)
+				if open := s.nodes[0].Status().Open; open != 0 {
+					t.Fatalf("%d sessions are to be carried back", open)
+				}
+				for i, n := range s.nodes {
+					if rec, err := n.Read(ctx, id); err != nil || string(rec.Payload) != string(payload(c.want)) {
+						t.Errorf("node %d has %q, %v, want %q", i, rec.Payload, err, payload(c.want))
+					}
+				}
+				if n := s.nodes[0].Status().DeadLetters; n != c.letters {
+					t.Errorf("%d dead letters, want %d", n, c.letters)
+				}
+			})
+		})
+	}
+}
+
+// When the durable store was away a moment ago others may have branches in the cache. So a single call of it that fails makes a
+// request fail, and not all nodes turn away from the cache.
+func TestOneFailureAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newApart(t)
+		defer s.close(t)
+		id, ctx := session.ID{1}, t.Context()
+		first, second := made(1, m{"a": "1"}), made(2, m{"a": "2"})
+		if err := s.nodes[0].Write(ctx, id, first, session.Version{}); err != nil {
+			t.Fatal(err)
+		}
+		s.lose(t, 0, s.durable[0])
+		s.durable[0].Heal()
+		time.Sleep(6 * time.Second)
+		if !s.nodes[0].Status().DurableUp {
+			t.Fatal("the durable store is not back")
+		}
+		s.fast[0].Before(sessiontest.OpWrite, 1, sessiontest.Fail)
+		if err := s.nodes[0].Write(ctx, id, second, first.Version); !errors.Is(err, session.ErrUnavailable) {
+			t.Errorf("the cache could not be told: %v", err)
+		}
+		if !s.nodes[0].Status().Believed {
+			t.Error("the cache is not relied on any more")
+		}
+		if err := s.nodes[0].Write(ctx, id, second, first.Version); err != nil { // as the Manager does
+			t.Errorf("once more: %v", err)
+		}
+		for i, n := range s.nodes {
+			if rec, err := n.Read(ctx, id); err != nil || rec.Version != second.Version {
+				t.Errorf("node %d has %x, %v", i, rec.Version, err)
+			}
+		}
+	})
+}
