@@ -90,7 +90,8 @@ func (s *site) heal() {
 	s.t.Helper()
 	s.back()
 	for i, n := range s.nodes {
-		if got, want := n.Status(), (fallback.Status{Serves: true, FastUp: true, DurableUp: true, Believed: true}); got != want {
+		got, want := n.Status(), fallback.Status{Serves: true, FastUp: true, DurableUp: true, Believed: true}
+		if got.Conflicts = 0; got != want {
 			s.t.Errorf("node %d: got %+v, want %+v", i, got, want)
 		}
 	}
@@ -231,6 +232,9 @@ func TestLetter(t *testing.T) {
 		s.expect("afterwards", id, m{"a": "3"})
 		if n := s.nodes[0].Status().DeadLetters + s.nodes[1].Status().DeadLetters; n != 1 {
 			t.Errorf("%d letters are kept, want 1", n)
+		}
+		if n := s.nodes[0].Status().Conflicts + s.nodes[1].Status().Conflicts; n != 1 {
+			t.Errorf("%d conflicts are counted, want 1", n)
 		}
 		var kept []string
 		for _, n := range s.nodes {

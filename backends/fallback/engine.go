@@ -47,6 +47,7 @@ type engine struct {
 	recent        *recent  // nil without one
 	letterbox     listed   // has the dead letters; nil without one
 	letters       atomic.Int64
+	conflicts     atomic.Int64
 	requireShared bool // of what is acknowledged without the durable store
 	envelope      atomic.Pointer[session.Envelope]
 	mergePayload  func(base, winner, loser []byte) (merged []byte, lost bool, err error)

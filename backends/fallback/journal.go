@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
 )
@@ -42,6 +43,7 @@ type journal struct {
 type opening struct {
 	writes int    // under way
 	turn   uint64 // counts their beginnings and ends
+	since  time.Time
 }
 
 // entry is what the local store has of a session.
@@ -78,7 +80,7 @@ func (j *journal) load(ctx context.Context) error {
 		}
 		j.mu.Lock()
 		if _, known := j.open[id]; !known {
-			if j.open[id] = (opening{}); len(j.open) == 1 {
+			if j.open[id] = (opening{since: rec.Created}); len(j.open) == 1 { // its last change; the first is not known
 				j.report(Event{Kind: EventBranched})
 			}
 		}
@@ -117,6 +119,25 @@ func (j *journal) len() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return len(j.open)
+}
+
+// oldest is since when the one has a branch that has had it for the longest; zero if there is none.
+func (j *journal) oldest() time.Time {
+	if j == nil {
+		return time.Time{}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return oldest(j.open, func(o opening) time.Time { return o.since })
+}
+
+func oldest[E any](open map[session.ID]E, since func(E) time.Time) (first time.Time) {
+	for _, e := range open {
+		if at := since(e); first.IsZero() || at.Before(first) {
+			first = at
+		}
+	}
+	return first
 }
 
 // read returns what there is of a session.
@@ -186,7 +207,10 @@ func (j *journal) begin(id session.ID) error {
 	if !known && len(j.open) >= journalMost {
 		return errJournalFull
 	}
-	j.open[id] = opening{o.writes + 1, o.turn + 1}
+	if !known {
+		o.since = j.clock.Now()
+	}
+	j.open[id] = opening{o.writes + 1, o.turn + 1, o.since}
 	if !known && len(j.open) == 1 {
 		j.report(Event{Kind: EventBranched})
 	}
@@ -197,7 +221,7 @@ func (j *journal) end(id session.ID) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	o := j.open[id]
-	j.open[id] = opening{o.writes - 1, o.turn + 1}
+	j.open[id] = opening{o.writes - 1, o.turn + 1, o.since}
 }
 
 // settled forgets a branch of which the durable store knows, unless it has grown since it was read.
@@ -214,7 +238,7 @@ func (j *journal) settled(ctx context.Context, id session.ID, e entry) error {
 func (j *journal) close(id session.ID, turn uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if o, known := j.open[id]; !known || o != (opening{turn: turn}) {
+	if o, known := j.open[id]; !known || o.writes > 0 || o.turn != turn {
 		return
 	}
 	if delete(j.open, id); len(j.open) == 0 {

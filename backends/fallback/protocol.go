@@ -2,6 +2,7 @@ package fallback
 
 import (
 	"context"
+	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
 )
@@ -17,12 +18,15 @@ type protocol interface {
 	tick(ctx context.Context)
 	drain(ctx context.Context, workers int)
 	opened() int                       // how many sessions are to be carried back
+	oldest() time.Time                 // since when the first of them is; zero if there is none
 	believed(v view) bool              // sessions are read from the fast store
 	serves(v view) bool                // sessions are served and changed
 	main() (*breaker, session.Handler) // the store that has the sessions
 }
 
 func (e *engine) opened() int { return e.journal.len() }
+
+func (e *engine) oldest() time.Time { return e.journal.oldest() }
 
 func (e *engine) believed(v view) bool {
 	return e.fastHealth.up() && v.reliable(e.clock.Now()) && !e.outdated(v)

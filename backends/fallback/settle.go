@@ -251,6 +251,7 @@ func unless(err, expected error) error {
 // branch, in the cache, whoever has changed the durable store has not yet been able to say so there. So nobody has been told
 // that it was stored, and it is discarded: they make their change again.
 func (e *engine) merge(ctx context.Context, id session.ID, b branch, row session.Record, shared bool) (next session.Record, err error) {
+	e.conflicts.Add(1)
 	later, earlier := b.rec, row
 	if !row.Successor.IsZero() || !shared && b.rec.Successor.IsZero() && newer(row.Version, b.rec.Version) {
 		later, earlier = row, b.rec

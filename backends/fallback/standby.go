@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
 )
@@ -36,6 +37,7 @@ type standby struct {
 type pending struct {
 	turn  uint64 // grows with every change
 	ended bool
+	since time.Time
 }
 
 // newStandby makes an engine without a local store one of Standby. Its durable store has to be listed.

@@ -3,6 +3,7 @@ package fallback
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
 )
@@ -19,7 +20,10 @@ func (s *standby) pend(id session.ID, ended bool) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
 	p, known := s.open[id]
-	if s.open[id] = (pending{p.turn + 1, p.ended || ended}); !known && len(s.open) == 1 {
+	if !known {
+		p.since = s.clock.Now()
+	}
+	if s.open[id] = (pending{p.turn + 1, p.ended || ended, p.since}); !known && len(s.open) == 1 {
 		s.report(Event{Kind: EventBranched})
 	}
 }
@@ -41,6 +45,13 @@ func (s *standby) opened() int {
 	s.lock.Lock()
 	defer s.lock.Unlock()
 	return len(s.open)
+}
+
+// oldest is since when the one that has waited for the longest has to be.
+func (s *standby) oldest() time.Time {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	return oldest(s.open, func(p pending) time.Time { return p.since })
 }
 
 // turnOf returns what there is to settle of a session.

@@ -217,6 +217,13 @@ type Status struct {
 	// Open is how many sessions this node has changed without the durable store, in Standby without the fast one, and not
 	// yet carried back.
 	Open int `json:"open"`
+	// Lag is for how long the first of them has waited; of what was there when the program began, since its last change. Zero if
+	// Open is. JSON has nanoseconds.
+	Lag time.Duration `json:"lag_ns"`
+	// Conflicts is how often this node has met two nodes' changes of one session, neither of which knew of the other, since the
+	// program began. They were merged key by key; if both had changed one key, with a dead letter. One that was met again
+	// because a store failed counts again.
+	Conflicts int64 `json:"conflicts"`
 	// DeadLetters is how many records have lost something to a merge since the program began. See Store.DeadLetters.
 	DeadLetters int64 `json:"dead_letters"`
 }
@@ -225,11 +232,15 @@ type Status struct {
 func (s *Store) Status() Status {
 	e := s.engine
 	v := e.current()
+	var lag time.Duration
+	if since := s.oldest(); !since.IsZero() {
+		lag = max(0, e.clock.Now().Sub(since))
+	}
 	return Status{
 		Serves: !e.closed.Load() && s.serves(v),
 		FastUp: e.fastHealth.up(), DurableUp: e.durableHealth.up(),
 		Believed: s.believed(v), Past: len(v.Past),
-		Open: s.opened(), DeadLetters: e.letters.Load(),
+		Open: s.opened(), Lag: lag, Conflicts: e.conflicts.Load(), DeadLetters: e.letters.Load(),
 	}
 }
 

@@ -146,7 +146,8 @@ function showNodes(nodes) {
       ["Redis", n.fast_up ? "asked" : "away", !n.fast_up],
       ["MariaDB", n.durable_up ? "asked" : "away", !n.durable_up],
       ["reads from", n.believed ? "Redis" : n.durable_up ? "MariaDB" : n.fast_up ? "Redis, files" : "files, memory", false],
-      ["to carry back", n.open, false],
+      ["to carry back", n.open ? `${n.open}, for ${Math.round(n.lag_ns / 1e9)} s` : 0, false],
+      ["conflicts", n.conflicts, false],
       ["dead letters", n.dead_letters, n.dead_letters > 0],
     ].map(([name, value, bad]) => make("div", "", undefined, make("dt", "", name), make("dd", bad ? "no" : "", value)));
     const title = make("h3", "", n.name, make("span", "", n.serves ? "serves" : "does not serve"));
