@@ -65,14 +65,24 @@ func (s *site) close() {
 // away makes a store fail, and waits until the nodes have noticed.
 func (s *site) away(stores ...*sessiontest.Faulty) {
 	for _, f := range stores {
-		for _, op := range []sessiontest.Op{sessiontest.OpRead, sessiontest.OpWrite, sessiontest.OpDestroy, sessiontest.OpTouch} {
-			f.Before(op, -1, sessiontest.Fail)
-		}
+		fail(f)
 	}
+	notice(s.t, s.nodes[:]...)
+}
+
+// fail makes all calls of a store fail.
+func fail(f *sessiontest.Faulty) {
+	for _, op := range []sessiontest.Op{sessiontest.OpRead, sessiontest.OpWrite, sessiontest.OpDestroy, sessiontest.OpTouch} {
+		f.Before(op, -1, sessiontest.Fail)
+	}
+}
+
+// notice makes nodes ask often enough to find out that a store has failed.
+func notice(t *testing.T, nodes ...*fallback.Store) {
 	for range 3 {
-		for _, n := range s.nodes {
-			_, _ = n.Read(s.t.Context(), session.ID{0xff})
-			_ = n.Destroy(s.t.Context(), session.ID{0xff})
+		for _, n := range nodes {
+			_, _ = n.Read(t.Context(), session.ID{0xff})
+			_ = n.Destroy(t.Context(), session.ID{0xff})
 		}
 	}
 	time.Sleep(time.Second)

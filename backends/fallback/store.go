@@ -221,8 +221,8 @@ type Status struct {
 	// Open is. JSON has nanoseconds.
 	Lag time.Duration `json:"lag_ns"`
 	// Conflicts is how often this node has met two nodes' changes of one session, neither of which knew of the other, since the
-	// program began. They were merged key by key; if both had changed one key, with a dead letter. One that was met again
-	// because a store failed counts again.
+	// program began. They were merged key by key. Of one key that both had changed, one change is a dead letter, or, if nobody had been
+	// told of it yet, made again. A conflict that was met again because a store failed counts again.
 	Conflicts int64 `json:"conflicts"`
 	// DeadLetters is how many records have lost something to a merge since the program began. See Store.DeadLetters.
 	DeadLetters int64 `json:"dead_letters"`
