@@ -72,7 +72,7 @@ func (s *site) away(stores ...*sessiontest.Faulty) {
 
 // fail makes all calls of a store fail.
 func fail(f *sessiontest.Faulty) {
-	for _, op := range []sessiontest.Op{sessiontest.OpRead, sessiontest.OpWrite, sessiontest.OpDestroy, sessiontest.OpTouch} {
+	for _, op := range []sessiontest.Op{sessiontest.OpRead, sessiontest.OpWrite, sessiontest.OpDestroy, sessiontest.OpTouch, sessiontest.OpPing} {
 		f.Before(op, -1, sessiontest.Fail)
 	}
 }

@@ -108,7 +108,7 @@ func newEngine(fast, durable session.Handler, local Local, clock Clock, random i
 		e.journal = &journal{local: local, clock: clock, report: report, open: make(map[session.ID]opening)}
 	}
 	e.node = e.draw()
-	e.fastHealth.name, e.fastHealth.slow, e.durableHealth.name = "fast", slow, "durable"
+	e.fastHealth.name, e.fastHealth.slow, e.fastHealth.scatters, e.durableHealth.name = "fast", slow, true, "durable"
 	return e
 }
 

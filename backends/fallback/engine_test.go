@@ -29,6 +29,7 @@ func scenarios() map[string]faults {
 		"a node without the durable":     {partition: [2]int{0, 8}, lost: [2]int{0, 20}, patient: true},
 		"one store at a time":            {outage: [2]int{4, 4}, lost: [2]int{30, 30}, crash: 2, oneAtOnce: true},
 		"both, and each node for itself": {outage: [2]int{3, 3}, partition: [2]int{3, 3}, lost: [2]int{30, 30}, rewind: 2, crash: 4, pause: 4},
+		"half of the fast store is away": {shard: 8, lost: [2]int{40, 0}},
 	}
 }
 
@@ -44,6 +45,7 @@ func rough() map[string]faults {
 		"no local stores":           {partition: [2]int{15, 0}, lost: [2]int{60, 0}, pause: 25, alone: true},
 		"nor many misfortunes":      {lost: [2]int{80, 0}, alone: true},
 		"created in an outage":      {partition: [2]int{0, 15}, lost: [2]int{60, 0}, unborn: true},
+		"half of the fast store":    {shard: 15, partition: [2]int{4, 4}, lost: [2]int{60, 20}, pause: 10, crash: 4},
 		"everything":                {outage: [2]int{8, 4}, partition: [2]int{15, 4}, lost: [2]int{60, 30}, pause: 15, crash: 4},
 		// Calls are that quick that many fit into the time for which a node relies on what it has read.
 		"quick calls, lost answers":      {lost: [2]int{80, 0}, pace: 5, work: 80, steps: 1200},
@@ -65,6 +67,7 @@ func standby() map[string]faults {
 		"a node without the durable":     {partition: [2]int{0, 8}, lost: [2]int{0, 20}},
 		"one store at a time":            {outage: [2]int{4, 4}, lost: [2]int{30, 30}, crash: 2, oneAtOnce: true},
 		"both, and each node for itself": {outage: [2]int{3, 3}, partition: [2]int{3, 3}, lost: [2]int{30, 30}, pause: 4},
+		"half of the fast store is away": {shard: 8, lost: [2]int{40, 0}, crash: 2},
 		"quick calls":                    {outage: [2]int{3, 0}, partition: [2]int{6, 0}, lost: [2]int{40, 0}, pause: 4, pace: 5, work: 80, steps: 800},
 		"all that":                       {outage: [2]int{8, 0}, partition: [2]int{15, 0}, lost: [2]int{60, 0}, pause: 15, rewind: 8, crash: 4},
 	}

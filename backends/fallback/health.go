@@ -17,6 +17,10 @@ const (
 	// fast one a call that takes longer than slow has failed.
 	failures = 3
 	slow     = 100 * time.Millisecond
+	// scattered is how many calls of the fast store have to fail within scatteredFor until it counts as away although others work:
+	// that is what one master of a cluster looks like that stands still. A slow answer is none of them.
+	scattered    = 5
+	scatteredFor = 10 * time.Second
 	// proofs is how many probes in a row have to work, proofPause apart, until it counts as back.
 	proofs     = 3
 	proofPause = 100 * time.Millisecond
@@ -36,15 +40,18 @@ type breaker struct {
 	name string
 	slow time.Duration // a call that takes as long has failed; zero for none
 
+	scatters bool // it may be away for some sessions, and there for others
+
 	mu      sync.Mutex
 	bad     int // calls in a row
 	down    bool
 	proven  bool // a probe has failed since then
 	good    int  // probes in a row
 	next    time.Time
-	paused  time.Duration // the limit of the pause before the next probe
-	failed  time.Time     // when a call failed last
-	counted time.Time     // when one that was counted in bad did
+	paused  time.Duration        // the limit of the pause before the next probe
+	failed  time.Time            // when a call failed last
+	counted time.Time            // when one that was counted in bad did
+	silent  [scattered]time.Time // when the last ones did that had no answer
 }
 
 // shakyFor is how long after a failure a store counts as shaky: longer than a request takes.
@@ -63,8 +70,9 @@ func (b *breaker) up() bool {
 	return !b.down
 }
 
-// note counts the outcome of a call. It reports whether the store counts as away since then.
-func (b *breaker) note(err error, took time.Duration, now time.Time) (changed bool) {
+// note counts the outcome of a call. alone says that there is no other store to go on with. It reports whether the store counts
+// as away since then.
+func (b *breaker) note(err error, took time.Duration, now time.Time, alone bool) (changed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -80,10 +88,21 @@ func (b *breaker) note(err error, took time.Duration, now time.Time) (changed bo
 	}
 	b.counted = now
 	b.bad++
-	if b.bad < failures && !errors.Is(err, session.ErrMisconfigured) {
+	if b.bad < failures && (alone || !b.scattered(err, now)) && !errors.Is(err, session.ErrMisconfigured) {
 		return false
 	}
 	return b.trip(now)
+}
+
+// scattered counts a call that had no answer, whatever came between it and the one before. It reports whether there have been
+// too many.
+func (b *breaker) scattered(err error, now time.Time) bool {
+	if !b.scatters || !outage(err) {
+		return false
+	}
+	copy(b.silent[:], b.silent[1:])
+	b.silent[scattered-1] = now
+	return now.Sub(b.silent[0]) < scatteredFor
 }
 
 // trip makes the store count as away.
@@ -161,10 +180,11 @@ func (e *engine) guarded(ctx context.Context, b *breaker, call func() error) err
 	begin := e.clock.Now()
 	err := call()
 	end := e.clock.Now()
-	if b == &e.fastHealth && !outage(err) && e.durableHealth.shaky(end) {
-		begin = end // late is better than nothing: it may have what nobody else has
+	alone := b == &e.fastHealth && e.durableHealth.shaky(end) // then it may have what nobody else has
+	if alone && !outage(err) {
+		begin = end // late is better than nothing
 	}
-	if b.note(err, end.Sub(begin), end) {
+	if b.note(err, end.Sub(begin), end, alone) {
 		e.report(Event{Kind: EventDown, Store: b.name, Err: err})
 	}
 	return err
@@ -181,21 +201,33 @@ func (e *engine) probe(ctx context.Context, b *breaker, h session.Handler) {
 	}
 }
 
-// prove makes a store take a session, show it, and forget it.
+// prove makes a store take a session, show it, and forget it. One that can prove so itself does it on each of its servers.
 func (e *engine) prove(ctx context.Context, b *breaker, h session.Handler) error {
+	begin := e.clock.Now()
+	var err error
+	if p, ok := h.(session.Pinger); ok {
+		err = p.Ping(ctx)
+	} else {
+		err = e.visit(ctx, h)
+	}
+	if err == nil && b.slow > 0 && e.clock.Now().Sub(begin) > 3*b.slow {
+		err = errDown
+	}
+	return err
+}
+
+// visit leads a session with a random id through its life.
+func (e *engine) visit(ctx context.Context, h session.Handler) error {
 	var id session.ID
 	_, _ = io.ReadFull(e.random, id[:])
-	begin := e.clock.Now()
-	rec := session.Record{Version: session.Version{1}, Created: begin, Seen: begin, TTL: markLasts}
+	now := e.clock.Now()
+	rec := session.Record{Version: session.Version{1}, Created: now, Seen: now, TTL: markLasts}
 	err := h.Write(ctx, id, rec, session.Version{})
 	if err == nil {
 		_, err = h.Read(ctx, id)
 	}
 	if err == nil {
 		err = h.Destroy(ctx, id)
-	}
-	if err == nil && b.slow > 0 && e.clock.Now().Sub(begin) > 3*b.slow {
-		err = errDown
 	}
 	return err
 }

@@ -25,7 +25,8 @@ func (l *link) call(ctx context.Context, what string, id session.ID, do func() e
 		s.logf("  %d %-12s store %d %-7s %x since %d: %v", l.node.index, ctx.Value(taskKey{}).(*task).name, l.tier.index, what, id[:2], begin.UnixMilli()%10_000_000, err)
 	}()
 	stop(ctx)
-	if s.now.Before(l.tier.down) || s.now.Before(l.node.cut[l.tier.index]) {
+	half := s.now.Before(l.tier.half) && (what == "begin" || id[0]%2 == 1)
+	if half || s.now.Before(l.tier.down) || s.now.Before(l.node.cut[l.tier.index]) {
 		if s.chance(s.faults.lost[l.tier.index]) && ctx.Value(taskKey{}).(*task).name != creating {
 			l.tier.late = append(l.tier.late, func() { _ = do() })
 		}

@@ -53,6 +53,7 @@ type simulation struct {
 type faults struct {
 	outage    [2]int // of a store, for all nodes
 	partition [2]int // of a node from a store
+	shard     int    // one half of the fast store is away
 	lost      [2]int // calls whose answer does not arrive, and those that are made late
 	rewind    int    // the fast store restarts, with what it had a while ago or with nothing
 	crash     int
@@ -70,7 +71,7 @@ type faults struct {
 
 // single reports whether only one of the stores is ever in trouble.
 func (f faults) single() bool {
-	trouble := func(i int) bool { return f.outage[i]+f.partition[i]+f.lost[i]+(1-i)*f.rewind > 0 }
+	trouble := func(i int) bool { return f.outage[i]+f.partition[i]+f.lost[i]+(1-i)*(f.shard+f.rewind) > 0 }
 	return !trouble(0) || !trouble(1)
 }
 
@@ -104,6 +105,7 @@ type tier struct {
 	session.Handler
 	index    int
 	down     time.Time
+	half     time.Time // until when the keys that are odd are away
 	late     []func()
 	known    map[session.ID]bool // what was ever written to
 	began    map[string]bool     // since the last restart
@@ -306,6 +308,10 @@ func (s *simulation) misfortune() {
 			t.late[0]()
 			t.late = t.late[1:]
 		}
+	}
+	if s.faults.shard > 0 && s.chance(s.faults.shard) {
+		s.tiers[0].half = long()
+		s.logf("half of store 0 is away until %d", s.tiers[0].half.UnixMilli()%10_000_000)
 	}
 	if s.chance(5 * s.faults.rewind) {
 		s.tiers[0].save()

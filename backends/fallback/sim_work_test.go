@@ -167,7 +167,7 @@ func (s *simulation) look(ctx context.Context, n *node) {
 func (s *simulation) heal() {
 	s.faults = faults{}
 	for _, t := range s.tiers {
-		t.down = time.Time{}
+		t.down, t.half = time.Time{}, time.Time{}
 	}
 	for _, n := range s.nodes {
 		n.cut = [2]time.Time{}

@@ -44,7 +44,7 @@ type pending struct {
 func newStandby(e *engine, durable listed, unverified bool) *standby {
 	e.locker, _ = e.fast.(session.Locker)
 	e.letterbox, e.recent = durable, newRecent()
-	e.fastHealth.slow = 0 // a slow one is still better than one that lacks most sessions
+	e.fastHealth.slow, e.fastHealth.scatters = 0, false // a part, or a slow one, is still better than one that lacks most sessions
 	return &standby{engine: e, unverified: unverified, open: make(map[session.ID]pending)}
 }
 
