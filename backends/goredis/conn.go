@@ -91,9 +91,9 @@ func (c conn) failed(err error) error {
 // would have to be copied. (r comes last, or the buffer of go-redis might grow once more behind it.) The price is that
 // go-redis does not look at the answer. So whatever is not two fields is asked for again as a parsed command, for
 // go-redis to understand: a redirection in a cluster, say, or an error.
-func (c conn) Fields(ctx context.Context, key string) (seen, data []byte, err error) {
-	raw := redis.NewRawCmd(ctx, "hmget", key, "t", "r")
-	raw.SetFirstKeyPos(1)
+func (c conn) Fields(ctx context.Context, keyAt int, args ...any) (seen, data []byte, err error) {
+	raw := redis.NewRawCmd(ctx, args...)
+	raw.SetFirstKeyPos(int8(keyAt))
 	raw.SetStepCount(1)
 	c.process(ctx, raw)
 	reply, err := raw.Result()
@@ -103,8 +103,8 @@ func (c conn) Fields(ctx context.Context, key string) (seen, data []byte, err er
 	if seen, data, ok := parseFields(reply); ok {
 		return seen, data, nil
 	}
-	parsed := redis.NewStringSliceCmd(ctx, "hmget", key, "t", "r")
-	parsed.SetFirstKeyPos(1)
+	parsed := redis.NewStringSliceCmd(ctx, args...)
+	parsed.SetFirstKeyPos(int8(keyAt))
 	parsed.SetStepCount(1)
 	c.process(ctx, parsed)
 	values, err := parsed.Result()
@@ -112,7 +112,7 @@ func (c conn) Fields(ctx context.Context, key string) (seen, data []byte, err er
 		return nil, nil, c.failed(err)
 	}
 	if len(values) != 2 {
-		return nil, nil, fmt.Errorf("HMGET of two fields gave %d", len(values))
+		return nil, nil, fmt.Errorf("two fields were to be read, and it gave %d", len(values))
 	}
 	return orNil(values[0]), orNil(values[1]), nil
 }

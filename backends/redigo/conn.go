@@ -55,13 +55,13 @@ func asStrings(reply any) any {
 }
 
 // Fields implements redisstore.Conn.
-func (c conn) Fields(ctx context.Context, key string) (seen, data []byte, err error) {
-	values, err := redis.ByteSlices(c.do(ctx, key, request{args: []any{"hmget", key, "t", "r"}}))
+func (c conn) Fields(ctx context.Context, keyAt int, args ...any) (seen, data []byte, err error) {
+	values, err := redis.ByteSlices(c.do(ctx, args[keyAt].(string), request{args: args}))
 	if err != nil {
 		return nil, nil, err
 	}
 	if len(values) != 2 {
-		return nil, nil, errors.New("HMGET of two fields gave another number")
+		return nil, nil, errors.New("two fields were to be read, and it gave another number")
 	}
 	return values[0], values[1], nil
 }

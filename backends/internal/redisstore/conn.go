@@ -12,8 +12,9 @@ import (
 // better whether that is worth it. What the server answers with an error is an error with a method RedisError, such as a
 // ServerError. After the client was closed, every call is session.ErrClosed.
 type Conn interface {
-	// Fields returns the fields t and r of a hash, nil for one that is absent. The slices are the caller's.
-	Fields(ctx context.Context, key string) (seen, data []byte, err error)
+	// Fields runs a command that reads the fields t and r of a hash, as Do takes it. One that is absent is nil. The slices are
+	// the caller's.
+	Fields(ctx context.Context, keyAt int, args ...any) (seen, data []byte, err error)
 
 	// Do runs a command. args[keyAt] is its one key; a keyAt of 0 means that it has none, and any server will do. Among the
 	// arguments are strings, byte slices, numbers, and what is both an encoding.BinaryMarshaler and an Argument of redigo, such

@@ -24,7 +24,7 @@ func (s *Store) incarnation(name string) *incarnation {
 		return known
 	}
 	sum := sha256.Sum256([]byte(name))
-	i := &incarnation{name, newScript("-- " + hex.EncodeToString(sum[:]) + "\nreturn redis.call('HMGET', KEYS[1], 'r', 't')")}
+	i := &incarnation{name, newScript("-- " + hex.EncodeToString(sum[:]) + "\nreturn redis.call('HMGET', KEYS[1], 't', 'r')")}
 	s.since.Store(i)
 	return i
 }
@@ -51,21 +51,9 @@ func (s *Store) ReadSince(ctx context.Context, name string, id session.ID) (sess
 	if s.closed.Load() {
 		return session.Record{}, session.ErrClosed
 	}
-	reply, err := s.eval(ctx, "evalsha", s.incarnation(name).sha, s.key(id))
-	switch {
-	case unknownScript(err):
+	rec, err := s.read(ctx, s.conn, 3, "evalsha", s.incarnation(name).sha, "1", s.key(id))
+	if unknownScript(err) {
 		return session.Record{}, session.ErrRestarted
-	case err != nil:
-		return session.Record{}, s.failed(ctx, err)
 	}
-	fields, ok := reply.([]any)
-	if !ok || len(fields) != 2 {
-		return session.Record{}, errNonsense()
-	}
-	data, there := fields[0].(string)
-	if !there {
-		return session.Record{}, session.ErrNotFound
-	}
-	seen, _ := fields[1].(string) // nil if it was not touched
-	return alive([]byte(seen), []byte(data))
+	return rec, err
 }

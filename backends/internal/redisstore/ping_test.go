@@ -22,7 +22,7 @@ type told struct {
 	err    error // of INFO
 }
 
-func (c *told) Fields(context.Context, string) (seen, data []byte, err error) {
+func (c *told) Fields(context.Context, int, ...any) (seen, data []byte, err error) {
 	return nil, c.record, nil
 }
 

@@ -14,16 +14,16 @@ func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error)
 	if s.closed.Load() {
 		return session.Record{}, session.ErrClosed
 	}
-	return s.read(ctx, s.conn, s.key(id))
+	return s.read(ctx, s.conn, 1, "hmget", s.key(id), "t", "r")
 }
 
 // fielder is what a master and a replica have in common.
 type fielder interface {
-	Fields(ctx context.Context, key string) (seen, data []byte, err error)
+	Fields(ctx context.Context, keyAt int, args ...any) (seen, data []byte, err error)
 }
 
-func (s *Store) read(ctx context.Context, from fielder, key string) (session.Record, error) {
-	seen, data, err := from.Fields(ctx, key)
+func (s *Store) read(ctx context.Context, from fielder, keyAt int, args ...any) (session.Record, error) {
+	seen, data, err := from.Fields(ctx, keyAt, args...)
 	if err != nil {
 		return session.Record{}, s.failed(ctx, err)
 	}

@@ -139,7 +139,7 @@ func (s *Store) ReadReplica(ctx context.Context, id session.ID) (session.Record,
 	until := r.until.Load()
 	half := halfOf(ctx)
 	defer half.release()
-	rec, err := s.read(half, r.client, key)
+	rec, err := s.read(half, r.client, 1, "hmget", key, "t", "r")
 	if (err == nil || errors.Is(err, session.ErrNotFound)) && (r.conns.Load() != conns || s.replicas.ticks(time.Now()) >= until) {
 		return session.Record{}, errNoReplica // the answer may be older than what was proved
 	}
@@ -345,7 +345,7 @@ func (t *replicaTable) idOf(s *Store, group int) (id session.ID) {
 func (r *replica) prove(ctx context.Context, key string, until int64) error {
 	for {
 		conns := r.conns.Load()
-		_, data, err := r.client.Fields(ctx, key)
+		_, data, err := r.client.Fields(ctx, 1, "hmget", key, "t", "r")
 		if err != nil {
 			return err
 		}
