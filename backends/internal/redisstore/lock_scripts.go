@@ -15,7 +15,10 @@ const (
 	// and drops its connection when they are too many.
 	maxMessage = 16 << 10
 
-	// lockLibrary begins each script that knows of locks. The scripts that use pass have as their last arguments what the
+	// lockPattern finds the token and the state of a lock.
+	lockPattern = `'^(%x+) %d+ %d+ ([tg][uc]) %S+ %S+$'`
+
+	// lockLibrary begins each script that knows of locks, or the part of it that needs to. The scripts that use pass have as their last arguments what the
 	// names of channels begin with, and 1 if PUBLISH tells whether anybody listens: in a cluster it does not, as it counts
 	// only those who are connected to the same node. There messages go to all nodes, and carry no records.
 	//
@@ -107,10 +110,17 @@ end
 `
 
 	// acquireScript takes the token, the lease, the wait, the holder and the channel. It answers with the lock if it is held,
-	// and with who holds it if not; MaxLockQueue is its 64.
-	acquireScript = lockLibrary + `local h = redis.call('HMGET', KEYS[1], 'r', 't', 'l', 'q')
+	// and with who holds it if not; MaxLockQueue is its 64. What comes before the library is the same as what comes after it, for a
+	// lock that nobody has or wants: that is most of them, and the library costs more than the rest.
+	acquireScript = `local h = redis.call('HMGET', KEYS[1], 'r', 't', 'l', 'q')
 if not h[1] then return 0 end
-local token, lease, wait = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+if not h[3] and not h[4] then
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  redis.call('HSET', KEYS[1], 'l', table.concat({ARGV[1], now + tonumber(ARGV[2]), now, 'tc', ARGV[4], '-'}, ' '))
+  return {'held', h[1], h[2], 0, '-', now}
+end
+` + lockLibrary + `local token, lease, wait = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local l, queue = parse(h[3]), {}
 for _, w in ipairs(waiters(h[4])) do
   if w.token == token or w.ends > now then queue[#queue + 1] = w end
@@ -138,18 +148,25 @@ save(l, queue, h[4])
 return {answer, l.holder .. '@' .. l.since, now, l.ends}`
 
 	// writeReleaseScript takes what writeScript takes, and the token. A record that is stored already, by a Write before it,
-	// is not stored again; the lock is released all the same.
-	writeReleaseScript = lockLibrary + `local h = redis.call('HMGET', KEYS[1], 'r', 't', 'l', 'q')
+	// is not stored again; the lock is released all the same. The library is needed if others want the lock, or must be told of
+	// a broken one.
+	writeReleaseScript = `local h = redis.call('HMGET', KEYS[1], 'r', 't', 'l', 'q')
 if not h[1] then return 0 end
-local version, l, queue = string.sub(h[1], 3, 18), parse(h[3]), waiters(h[4])
-local applied, mine = version == string.sub(ARGV[1], 3, 18), l and l.token == ARGV[4]
-if not mine then return applied and 1 or 2 end
+local version = string.sub(h[1], 3, 18)
+local applied = version == string.sub(ARGV[1], 3, 18)
+local token, state = string.match(h[3] or '', ` + lockPattern + `)
+if token ~= ARGV[4] then return applied and 1 or 2 end
 if not applied then
   if version ~= ARGV[3] then return {h[1], h[2]} end
   redis.call('HSET', KEYS[1], 'r', ARGV[1])
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   if h[2] then redis.call('HDEL', KEYS[1], 't') end
 end
+if not h[4] and state ~= 'gu' then
+  redis.call('HDEL', KEYS[1], 'l')
+  return 1
+end
+` + lockLibrary + `local l, queue = parse(h[3]), waiters(h[4])
 save(free(l, queue), queue, h[4])
 return 1`
 
@@ -165,9 +182,14 @@ save(l, {}, false)
 return 1`
 
 	// releaseScript takes the token. It begins with HDEL, which works when the memory is full.
-	releaseScript = lockLibrary + `local h = redis.call('HMGET', KEYS[1], 'l', 'q')
+	releaseScript = `local h = redis.call('HMGET', KEYS[1], 'l', 'q')
 if not h[1] and not h[2] then return 1 end
-local l, queue = parse(h[1]), waiters(h[2])
+local token, state = string.match(h[1] or '', ` + lockPattern + `)
+if not h[2] and token == ARGV[1] and state ~= 'gu' then
+  redis.call('HDEL', KEYS[1], 'l')
+  return 1
+end
+` + lockLibrary + `local l, queue = parse(h[1]), waiters(h[2])
 redis.call('HDEL', KEYS[1], 'l', 'q')
 if l and l.token == ARGV[1] then
   l = free(l, queue)
