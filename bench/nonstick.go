@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -84,12 +85,18 @@ func openFiles(e env) (session.Handler, error) {
 	return filestore.New(filepath.Join(e.dir, "nonstick"), &filestore.Options{NoSync: true})
 }
 
+// openDurable is as one gets it, with a pool like everybody's and no timeout that a busy machine would pass.
 func openDurable(e env) (session.Handler, error) {
+	return mysqlstore.Open(fmt.Sprintf("mysql://root@%s/bench?pool_size=%d&dial_timeout=5s&read_timeout=5s&write_timeout=5s", e.mysql, connection))
+}
+
+// openDurablePool is the same on a pool of the program's, on which nothing is prepared.
+func openDurablePool(e env) (session.Handler, error) {
 	db, err := openMySQL(e, true)
 	if err != nil {
 		return nil, err
 	}
-	return mysqlstore.New(db, nil)
+	return mysqlstore.New(db, &mysqlstore.Options{Table: "pool"})
 }
 
 func openFallback(e env) (session.Handler, error) {
@@ -165,12 +172,13 @@ func nonstickElsewhere() []variant {
 	memory := on("nonstick-memory", "http", "nonstick-memory", openMemory, o, plain)
 	files := on("nonstick-files", "http", "gorilla-files", openFiles, o, plain)
 	mysql := on("nonstick-mysql", "http", "raw-mysql", openDurable, o, plain)
+	pool := on("nonstick-mysql-pool", "http", "raw-mysql", openDurablePool, o, plain)
 	always := session.Options{TouchInterval: time.Nanosecond}
 	touch := only(on("nonstick-mysql-touch", "http", "raw-mysql", openDurable, always, plain), "slide")
 	both := on("nonstick-fallback", "http", "raw-goredis", openFallback, o, plain)
-	memory.redis, files.redis, mysql.redis, touch.redis = false, false, false, false
-	mysql.mysql, touch.mysql, both.mysql = true, true, true
-	return []variant{memory, files, mysql, touch, both}
+	memory.redis, files.redis, mysql.redis, pool.redis, touch.redis = false, false, false, false, false
+	mysql.mysql, pool.mysql, touch.mysql, both.mysql = true, true, true, true
+	return []variant{memory, files, mysql, pool, touch, both}
 }
 
 // crowd is measured in several processes too.

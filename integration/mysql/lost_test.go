@@ -15,10 +15,18 @@ import (
 )
 
 // A change that the server has applied and whose answer is lost is not repeated by the driver or the Store, and the caller's
-// own repeat is nil.
+// own repeat is nil: of a prepared statement, and where the server prepares none.
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
-	m := servers.StartMariaDB(t, nil)
+	for _, most := range []int{16382, 0} {
+		t.Run(fmt.Sprint("at most ", most, " prepared"), func(t *testing.T) {
+			t.Parallel()
+			testLostAnswer(t, servers.StartMariaDB(t, &servers.MariaDBOptions{Config: []string{fmt.Sprint("--max-prepared-stmt-count=", most)}}))
+		})
+	}
+}
+
+func testLostAnswer(t *testing.T, m *servers.MariaDB) {
 	proxy := servers.StartProxy(t, m.Addr())
 	s := openAsIs(t, withParams(t, through(t, m.URL(), proxy.Addr()), "read_timeout=500ms&dial_timeout=5s"))
 	id := newID()
@@ -26,10 +34,13 @@ func TestLostAnswer(t *testing.T) {
 	rec := record(n.next(), "0")
 	must(t, "create", s.Write(t.Context(), id, rec, session.Version{}))
 	for i, how := range []servers.Loss{servers.Silence, servers.FIN, servers.RST, servers.Silence, servers.FIN, servers.RST} {
+		for range 2 { // there is a connection, and it has the statement
+			next := record(n.next(), "")
+			must(t, "change", s.Write(t.Context(), id, next, rec.Version))
+			rec = next
+		}
 		next := record(n.next(), fmt.Sprint(i))
 		before := status(t, m, "Com_update")
-		_, err := s.Read(t.Context(), id) // there is a connection
-		must(t, "Read", err)
 		proxy.Lose(how)
 		if err := s.Write(t.Context(), id, next, rec.Version); !errors.Is(err, session.ErrUnavailable) {
 			t.Fatalf("the answer is lost: got error %v", err)

@@ -43,6 +43,10 @@
 // tell why. Touching does not rewrite the record. Expired rows stay until GC, which removes a hundred with two short
 // statements, without locking rows of the living; run it from any number of nodes.
 //
+// A Store of a URL keeps these statements prepared, at most eight for each connection, which takes one more round trip for each,
+// at its second use there. The server's max_prepared_stmt_count, mostly 16382, bounds those of all programs. A server or a proxy
+// that does not prepare gets texts.
+//
 // A session's end is compared with the clock of the program, which made its times. GC wants it to have passed by the clock
 // of the server too, so that one wrong clock removes nobody's session. Locks go by the server's clock alone. Who waits
 // for one asks every 5 to 15 ms.

@@ -24,7 +24,7 @@ func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error)
 func (s *Store) load(ctx context.Context, id session.ID) (session.Record, error) {
 	var seen int64
 	var data []byte
-	err := s.queryRow(ctx, s.sql.read, []any{id[:]}, &seen, &data)
+	err := s.get(ctx, s.sql.read, []any{id[:]}, &seen, &data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return session.Record{}, session.ErrNotFound
 	}

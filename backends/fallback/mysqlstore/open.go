@@ -50,7 +50,8 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := sql.OpenDB(&connector{inner, newGate()})
+	own := &connector{Connector: inner, gate: newGate()}
+	db := sql.OpenDB(own)
 	db.SetMaxOpenConns(c.poolSize)
 	db.SetMaxIdleConns(c.poolSize)
 	db.SetConnMaxLifetime(connLife)
@@ -59,6 +60,7 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 		_ = db.Close()
 		return nil, err
 	}
+	own.often = s.sql.often()
 	s.owned = true
 	return s, nil
 }
@@ -66,7 +68,9 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 // connector makes connections, and leaves a server alone for a while that refuses this program.
 type connector struct {
 	driver.Connector
-	gate *backoff.Gate
+
+	gate  *backoff.Gate
+	often map[string]bool // see conn
 }
 
 // newGate returns a gate that is closed by what only an operator can mend.
@@ -79,10 +83,13 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err := c.gate.Attempt(); err != nil {
 		return nil, err
 	}
-	conn, err := c.Connector.Connect(ctx)
+	made, err := c.Connector.Connect(ctx)
 	if err != nil {
 		err = translate(ctx, err)
 	}
 	c.gate.Note(err)
-	return conn, err
+	if inner, ok := made.(driverConn); ok {
+		return &conn{driverConn: inner, often: c.often, stmts: make(map[string]statement)}, err
+	}
+	return made, err
 }

@@ -1,9 +1,12 @@
 package mysqlstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -34,6 +37,87 @@ func (s *Store) exec(ctx context.Context, statement string, args ...any) (rows i
 // queryRow runs a statement that returns a row, or else sql.ErrNoRows.
 func (s *Store) queryRow(ctx context.Context, statement string, args []any, to ...any) error {
 	return s.twice(ctx, func() error { return s.db.QueryRowContext(ctx, statement, args...).Scan(to...) })
+}
+
+// get runs a statement that visitors wait for. It puts the row into what to points at, or returns sql.ErrNoRows.
+//
+// It asks the driver itself: the rows of database/sql start a goroutine each, and convert by reflection. What the driver does not
+// take, or has not done, database/sql runs, on another connection if need be.
+func (s *Store) get(ctx context.Context, text string, args []any, to ...any) error {
+	return s.twice(ctx, func() error {
+		err := s.ask(ctx, text, args, to)
+		if errors.Is(err, driver.ErrBadConn) || errors.Is(err, driver.ErrSkip) {
+			err = s.db.QueryRowContext(ctx, text, args...).Scan(to...)
+		}
+		return err
+	})
+}
+
+// ask is get by a connection of the driver's.
+func (s *Store) ask(ctx context.Context, text string, args, to []any) error {
+	c, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	return c.Raw(func(c any) error {
+		q, ok := c.(driver.QueryerContext)
+		if !ok {
+			return driver.ErrSkip
+		}
+		values := make([]driver.NamedValue, len(args))
+		for i, arg := range args {
+			values[i] = driver.NamedValue{Ordinal: i + 1, Value: arg}
+		}
+		rows, err := q.QueryContext(ctx, text, values)
+		if err != nil {
+			return err
+		}
+		err = first(rows, to)
+		if closed := rows.Close(); err == nil {
+			err = closed
+		}
+		return err
+	})
+}
+
+// first keeps the values of the first row, which are the driver's until the next one is read.
+func first(rows driver.Rows, to []any) error {
+	values := make([]driver.Value, len(to))
+	err := rows.Next(values)
+	if errors.Is(err, io.EOF) {
+		return sql.ErrNoRows
+	}
+	for i := 0; err == nil && i < len(to); i++ {
+		err = keep(to[i], values[i])
+	}
+	return err
+}
+
+// keep is what database/sql does with the types that there are. Any others are not what the driver makes.
+func keep(to any, value driver.Value) error {
+	switch to := to.(type) {
+	case *[]byte:
+		if b, ok := value.([]byte); ok || value == nil {
+			*to = bytes.Clone(b)
+			return nil
+		}
+	case *int64:
+		if n, ok := value.(int64); ok {
+			*to = n
+			return nil
+		}
+	case *uint64:
+		switch n := value.(type) {
+		case uint64:
+			*to = n
+			return nil
+		case int64:
+			*to = uint64(n)
+			return nil
+		}
+	}
+	return driver.ErrSkip
 }
 
 // twice runs do, and once more if the server has chosen it as the victim of a deadlock or ended its wait for a row: both undo

@@ -55,3 +55,12 @@ func newStatements(table string) statements {
 			" WHERE id = ? AND version = ? AND ENDS > ? AND lock_turn = ?"),
 	}
 }
+
+// often are the statements that visitors wait for.
+func (s *statements) often() map[string]bool {
+	often := make(map[string]bool)
+	for _, text := range []string{s.read, s.create, s.change, s.touch, s.destroy, s.lock, s.locked, s.stored} {
+		often[text] = true
+	}
+	return often
+}

@@ -59,7 +59,8 @@ type Store struct {
 // New returns a Store that uses db; nil opts mean the zero value. The pool stays the caller's to close. Its driver must be
 // that of MySQL, github.com/go-sql-driver/mysql, or a wrapper of it.
 //
-// The DSN should have interpolateParams=true, or each call takes two more round trips; timeout, readTimeout and
+// On such a pool no statement is kept prepared, as a Store of a URL does on its own, which is faster. The DSN should have
+// interpolateParams=true, or each call takes two more round trips; timeout, readTimeout and
 // writeTimeout, shorter than the session.Manager's budgets; innodb_lock_wait_timeout=1 and rejectReadOnly=true. The pool
 // should be bounded (SetMaxOpenConns, and SetMaxIdleConns with the same number) and use no connection for longer than five
 // minutes (SetConnMaxLifetime). A Store does not depend on any of that to be right: clientFoundRows, parseTime, the

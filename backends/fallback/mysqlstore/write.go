@@ -100,7 +100,7 @@ type row struct {
 func (s *Store) row(ctx context.Context, id session.ID, whole bool, token session.LockToken) (*row, error) {
 	var r row
 	var version []byte
-	err := s.queryRow(ctx, s.sql.lock, []any{whole, token[:], id[:]}, &version, &r.expires, &r.seen, &r.turn, &r.state, &r.now, &r.data)
+	err := s.get(ctx, s.sql.lock, []any{whole, token[:], id[:]}, &version, &r.expires, &r.seen, &r.turn, &r.state, &r.now, &r.data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, session.ErrNotFound
 	}
