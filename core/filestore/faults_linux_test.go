@@ -26,6 +26,7 @@ func linuxChildren() map[string]func(dir string) error {
 	all := map[string]func(dir string) error{
 		"full disk, tmpfs":  childFullTmpfs,
 		"full disk, rlimit": childFullRlimit,
+		"descriptors":       childDescriptors,
 	}
 	for _, f := range faults() {
 		all["fault "+f.name] = f.child
