@@ -95,7 +95,7 @@ func (o file) Close() error { return syscall.Close(o.fd) }
 // retried repeats a call that a signal interrupted.
 func retried(call func() error) error {
 	for {
-		if err := call(); err != syscall.EINTR {
+		if err := call(); !errors.Is(err, syscall.EINTR) {
 			return err
 		}
 	}
