@@ -95,6 +95,11 @@ func syncClose(d *os.File, err error) error {
 		return unavailable("a folder cannot be opened", err)
 	}
 	defer d.Close()
+	return syncOpen(d)
+}
+
+// syncOpen is syncDir for a folder that is open.
+func syncOpen(d *os.File) error {
 	if err := d.Sync(); err != nil {
 		return unavailable("a folder cannot be synced", err)
 	}

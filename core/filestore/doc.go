@@ -62,7 +62,7 @@
 // changed under the folder's. Its lease goes by the clock of the host. Processes that wait for it look every 2 to 6 ms
 // whether their turn has come; one that died while it waited delays those behind it by a second.
 //
-// A Store holds up to 514 file descriptors.
+// A Store holds up to 770 file descriptors.
 //
 // It works on Linux, macOS, the BSDs and illumos. Elsewhere New returns errors.ErrUnsupported.
 package filestore

@@ -19,6 +19,10 @@ type folder struct {
 	gate  chan struct{}
 	root  *os.Root
 
+	dir   *os.File // the same, to sync it, and as a descriptor for what os.Root does with more system calls
+	dirFD int
+	info  fs.FileInfo // to see whether name still leads here
+
 	lockFile *os.File
 	lockFD   uintptr
 	lockInfo fs.FileInfo // to see whether name/lock still leads here
@@ -73,11 +77,15 @@ func (f *folder) open(create bool) error {
 
 // verify checks that the folder just opened is the one that was named, and makes it ready for use.
 func (f *folder) verify(named fs.FileInfo) error {
-	opened, err := f.root.Stat(".")
-	if err != nil {
+	var err error
+	if f.dir, err = f.root.OpenFile(".", os.O_RDONLY|nonblock, 0); err != nil {
+		return unavailable("a folder cannot be opened", err)
+	}
+	f.dirFD = int(f.dir.Fd())
+	if f.info, err = f.dir.Stat(); err != nil {
 		return unavailable("a folder cannot be examined", err)
 	}
-	if !os.SameFile(named, opened) {
+	if !os.SameFile(named, f.info) {
 		return errStale
 	}
 	if err := f.openLock(); err != nil {
@@ -109,13 +117,20 @@ func (f *folder) openLock() (err error) {
 
 // live reports whether the name of the folder still leads to it, and the name of the lock file to the one that is open.
 func (f *folder) live() bool {
-	named, err := f.store.base.Lstat(f.name + "/" + lockName)
-	return err == nil && os.SameFile(named, f.lockInfo)
+	named, err := f.store.base.Lstat(f.name)
+	if err != nil || !os.SameFile(named, f.info) {
+		return false
+	}
+	lock, err := f.root.Lstat(lockName)
+	return err == nil && os.SameFile(lock, f.lockInfo)
 }
 
 func (f *folder) close() {
 	if f.root != nil {
 		_ = f.root.Close()
+	}
+	if f.dir != nil {
+		_ = f.dir.Close()
 	}
 	if f.lockFile != nil {
 		_ = f.lockFile.Close()

@@ -111,7 +111,7 @@ func (s *Store) in(ctx context.Context, id session.ID, create bool, do func(f *f
 		return err
 	}
 	defer s.leave()
-	name := string(id.AppendHex(nil))
+	name := string(id.AppendHex(make([]byte, 0, idLen)))
 	for range 3 {
 		f, err := s.folder(id[0], create)
 		if err == nil {

@@ -18,6 +18,36 @@ var errStuck = errors.New("somebody holds it for too long")
 // lock takes the folder's lock, or fails with ErrUnavailable when ctx ends or Options.LockWait has passed. It is errStale
 // if the lock is not the one that other processes see.
 func (f *folder) lock(ctx context.Context) error {
+	ok, err := f.tryLock() // spares the timer
+	if !ok && err == nil {
+		err = f.await(ctx)
+	}
+	if err == nil && !f.live() {
+		f.unlock()
+		return errStale
+	}
+	return err
+}
+
+// tryLock takes the folder's lock unless somebody has it, or waits for it.
+func (f *folder) tryLock() (bool, error) {
+	select {
+	case f.gate <- struct{}{}:
+	default:
+		return false, nil
+	}
+	ok, err := tryFlock(f.lockFD)
+	if !ok {
+		<-f.gate
+	}
+	if err != nil {
+		return false, unavailable("a folder cannot be locked", err)
+	}
+	return ok, nil
+}
+
+// await takes the folder's lock when it is free.
+func (f *folder) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.store.opts.LockWait, errStuck)
 	defer cancel()
 	select {
@@ -26,10 +56,6 @@ func (f *folder) lock(ctx context.Context) error {
 		return unavailable("waiting for a lock", context.Cause(ctx))
 	}
 	err := f.poll(ctx)
-	if err == nil && !f.live() {
-		funlock(f.lockFD)
-		err = errStale
-	}
 	if err != nil {
 		<-f.gate
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"math/rand/v2"
-	"os"
 	"time"
 
 	"github.com/nonstick-go/nonstick/core/lease"
@@ -134,7 +133,7 @@ func listens(session.LockToken) bool { return true }
 
 // readLease reads the lock of a session. What is no lock is errLease.
 func (f *folder) readLease(name string) (*leaseFile, error) {
-	data, _, err := f.read(name+leaseSuffix, leaseMost)
+	data, err := f.read(name+leaseSuffix, leaseMost)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return &leaseFile{}, nil
@@ -174,13 +173,13 @@ func (f *folder) writeLease(name string, l *leaseFile) error {
 		return err
 	}
 	temp := tempName(time.Now())
-	file, err := f.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|nonblock, 0o600)
+	file, err := f.createFile(temp)
 	if err != nil {
 		return unavailable("a session cannot be locked", err)
 	}
 	_, err = file.Write(data)
 	if err = errors.Join(err, file.Close()); err == nil {
-		err = f.root.Rename(temp, name+leaseSuffix)
+		err = f.rename(temp, name+leaseSuffix)
 	}
 	if err != nil {
 		_ = f.root.Remove(temp) // else GC does

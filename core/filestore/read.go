@@ -8,7 +8,6 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
-	"os"
 	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
@@ -18,18 +17,60 @@ import (
 // what a broken one leaves behind.
 const maxAhead = time.Hour
 
-// session returns the record of a session. Garbage in its place is moved to the quarantine: without the lock it may
-// have been replaced since it was read, so it is read again with it. If the lock cannot be had, it stays.
+// found is the file of a session and the record in it. It is open, so that no other file can get its inode.
+type found struct {
+	file  file
+	inode inode
+	rec   session.Record
+	own   time.Time // Seen as the record says it, without the mtime
+}
+
+func (was *found) close() {
+	if was != nil {
+		_ = was.file.Close()
+	}
+}
+
+// record returns the record, or an empty one if nothing was found.
+func (was *found) record() *session.Record {
+	if was == nil {
+		return &session.Record{}
+	}
+	return &was.rec
+}
+
+// session returns the record of a session.
 func (f *folder) session(ctx context.Context, name string) (session.Record, error) {
-	rec, err := f.alive(name)
+	was, err := f.find(ctx, name)
+	if err != nil {
+		return session.Record{}, err
+	}
+	was.close()
+	return was.rec, nil
+}
+
+// find is session with the file, which is to be closed. Garbage in its place is moved to the quarantine: without the lock
+// it may have been replaced since it was read, so it is read again with it. If the lock cannot be had, it stays.
+func (f *folder) find(ctx context.Context, name string) (*found, error) {
+	was, err := f.findAlive(name)
 	if !isGarbage(err) || f.lock(ctx) != nil {
-		return rec, err
+		return was, err
 	}
 	defer f.unlock()
-	if rec, err = f.alive(name); isGarbage(err) {
+	if was, err = f.findAlive(name); isGarbage(err) {
 		f.setAside(name)
 	}
-	return rec, err
+	return was, err
+}
+
+// findAlive is fetch for sessions: an expired one is ErrNotFound.
+func (f *folder) findAlive(name string) (*found, error) {
+	was, err := f.fetch(name)
+	if err == nil && expired(&was.rec) {
+		was.close()
+		return nil, session.ErrNotFound
+	}
+	return was, err
 }
 
 // alive is load for sessions: an expired one is ErrNotFound.
@@ -41,63 +82,123 @@ func (f *folder) alive(name string) (session.Record, error) {
 	return rec, err
 }
 
-func expired(rec *session.Record) bool { return !time.Now().Before(rec.Deadline()) }
-
-// load reads the record in a file, expired or not. The error is ErrNotFound, ErrUnavailable or a *corrupt.
-func (f *folder) load(name string) (session.Record, error) {
-	data, seen, err := f.read(name, f.store.opts.MaxBytes)
-	if err != nil {
-		return session.Record{}, err
+// again is alive for whoever has read the session before, if was is not nil. A file with a name is not changed, but for its
+// mtime, so that the one that is still there need not be read twice.
+func (f *folder) again(name string, was *found) (session.Record, error) {
+	if was == nil {
+		return f.alive(name)
 	}
-	rec, err := session.ParseRecord(data)
-	if err != nil {
-		return session.Record{}, &corrupt{err, !foreign(data)}
+	info, err := f.root.Lstat(name)
+	if err != nil || statOf(info).inode != was.inode {
+		return f.alive(name)
 	}
-	if seen.After(rec.Seen) && seen.Before(time.Now().Add(maxAhead)) {
-		rec.Seen = seen.Truncate(time.Millisecond)
+	rec := was.rec
+	rec.Seen = seenAt(was.own, info.ModTime())
+	if expired(&rec) {
+		return session.Record{}, session.ErrNotFound
 	}
 	return rec, nil
 }
 
-// read returns the contents and the mtime of a file. It takes no lock: a file is complete when it gets its name, and is
-// not changed after that.
-func (f *folder) read(name string, most int) (data []byte, mtime time.Time, err error) {
-	info, err := f.root.Lstat(name) // os.Root would follow a link to another session
-	if err == nil {
-		err = readable(info, most)
-	}
+func expired(rec *session.Record) bool { return !time.Now().Before(rec.Deadline()) }
+
+// load reads the record in a file, expired or not. The error is ErrNotFound, ErrUnavailable or a *corrupt.
+func (f *folder) load(name string) (session.Record, error) {
+	was, err := f.fetch(name)
 	if err != nil {
-		return nil, mtime, opening(err)
+		return session.Record{}, err
 	}
-	file, err := f.root.OpenFile(name, os.O_RDONLY|nonblock, 0)
-	if err != nil {
-		return nil, mtime, opening(err)
-	}
-	defer file.Close()
-	info, err = file.Stat() // this may be a newer file than the one above
-	if err == nil {
-		err = readable(info, most)
-	}
-	if err != nil {
-		return nil, mtime, opening(err)
-	}
-	data = make([]byte, info.Size())
-	n, err := io.ReadFull(file, data)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) { // cut off just now: corrupt
-		return nil, mtime, opening(err)
-	}
-	return data[:n], info.ModTime(), nil
+	was.close()
+	return was.rec, nil
 }
 
-// readable returns a *corrupt if the file is none that this package wrote.
-func readable(info fs.FileInfo, most int) error {
-	if !info.Mode().IsRegular() {
-		return &corrupt{fmt.Errorf("%w: not a regular file", session.ErrCorrupt), true}
+// fetch is load with the file, which is to be closed.
+func (f *folder) fetch(name string) (*found, error) {
+	file, st, err := f.openMost(name, f.store.opts.MaxBytes)
+	if err != nil {
+		return nil, err
 	}
-	if info.Size()-int64(session.RecordOverhead) > int64(most) { // perhaps of a process with a higher limit
-		return &corrupt{fmt.Errorf("%w: a file of %d bytes is over the limit", session.ErrCorrupt, info.Size()), false}
+	was := &found{file: file, inode: st.inode}
+	data, err := contents(file, st)
+	if err == nil {
+		was.rec, err = parse(data)
 	}
-	return nil
+	if err != nil {
+		was.close()
+		return nil, err
+	}
+	was.own = was.rec.Seen
+	was.rec.Seen = seenAt(was.own, st.mtime)
+	return was, nil
+}
+
+// parse decodes a record. The error is a *corrupt.
+func parse(data []byte) (session.Record, error) {
+	rec, err := session.ParseRecord(data)
+	if err != nil {
+		return session.Record{}, &corrupt{err, !foreign(data)}
+	}
+	return rec, nil
+}
+
+// seenAt is when a session was seen last by its record and by the mtime of its file.
+func seenAt(own, mtime time.Time) time.Time {
+	if mtime.After(own) && mtime.Before(time.Now().Add(maxAhead)) {
+		return mtime.Truncate(time.Millisecond)
+	}
+	return own
+}
+
+// read returns the contents of a file. It takes no lock: a file is complete when it gets its name, and is not changed
+// after that.
+func (f *folder) read(name string, most int) ([]byte, error) {
+	file, st, err := f.openMost(name, most)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return contents(file, st)
+}
+
+// stat is what there is to know of a file.
+type stat struct {
+	regular bool
+	size    int64
+	mtime   time.Time
+	inode   inode
+}
+
+// errIrregular says of a name that no file of this package has it.
+var errIrregular = &corrupt{fmt.Errorf("%w: not a regular file", session.ErrCorrupt), true}
+
+// openMost opens a file of at most most bytes and the overhead of a record.
+func (f *folder) openMost(name string, most int) (file, stat, error) {
+	o, err := f.openFile(name)
+	if err != nil {
+		return o, stat{}, opening(err)
+	}
+	st, err := o.stat()
+	switch {
+	case err != nil:
+	case !st.regular:
+		err = errIrregular
+	case st.size-int64(session.RecordOverhead) > int64(most): // perhaps of a process with a higher limit
+		err = &corrupt{fmt.Errorf("%w: a file of %d bytes is over the limit", session.ErrCorrupt, st.size), false}
+	}
+	if err != nil {
+		_ = o.Close()
+		return o, stat{}, opening(err)
+	}
+	return o, st, nil
+}
+
+func contents(o file, st stat) ([]byte, error) {
+	data := make([]byte, st.size)
+	n, err := io.ReadFull(o, data)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) { // cut off just now: corrupt
+		return nil, opening(err)
+	}
+	return data[:n], nil
 }
 
 // opening turns an error of package os into one of the contract.

@@ -36,6 +36,21 @@ func flock(fd uintptr, how int) error {
 	}
 }
 
+// inode says which file it is, as long as that one is open or has a name.
+type inode struct{ dev, ino uint64 }
+
+func inodeOf(st *syscall.Stat_t) inode {
+	return inode{uint64(st.Dev), uint64(st.Ino)} //nolint:unconvert // other systems have other types
+}
+
+func statOf(info fs.FileInfo) stat {
+	s := stat{regular: info.Mode().IsRegular(), size: info.Size(), mtime: info.ModTime()}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.inode = inodeOf(st)
+	}
+	return s
+}
+
 // mine reports whether the file belongs to the user that this process acts as.
 func mine(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)

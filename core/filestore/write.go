@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"os"
 	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
@@ -20,9 +19,10 @@ var errApplied = errors.New("applied before")
 // of session.Locker's WriteRelease.
 func (f *folder) write(ctx context.Context, name string, rec *session.Record, prev session.Version, token *session.LockToken) error {
 	// First without the lock: it spares a refused write the work, and everybody else the wait.
-	stored, err := f.session(ctx, name)
+	was, err := f.find(ctx, name)
+	defer was.close()
 	if token == nil {
-		err = admit(rec, prev, &stored, err)
+		err = admit(rec, prev, was.record(), err)
 	}
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func (f *folder) write(ctx context.Context, name string, rec *session.Record, pr
 	if err != nil {
 		return err
 	}
-	if err := f.publish(ctx, temp, name, rec, prev, token); err != nil {
+	if err := f.publish(ctx, temp, name, was, rec, prev, token); err != nil {
 		_ = f.root.Remove(temp) // else GC does
 		return err
 	}
@@ -64,7 +64,7 @@ func admit(rec *session.Record, prev session.Version, stored *session.Record, er
 // stage writes a new file, complete and durable, and returns its temporary name.
 func (f *folder) stage(rec *session.Record) (temp string, err error) {
 	temp = tempName(time.Now())
-	file, err := f.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|nonblock, 0o600)
+	file, err := f.createFile(temp)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", errStale
 	}
@@ -85,10 +85,10 @@ func (f *folder) stage(rec *session.Record) (temp string, err error) {
 	return temp, nil
 }
 
-// publish gives a staged record its name if it still may have it.
-func (f *folder) publish(ctx context.Context, temp, name string, rec *session.Record, prev session.Version, token *session.LockToken) error {
+// publish gives a staged record its name if it still may have it. What had the name before was read by the caller, or nil.
+func (f *folder) publish(ctx context.Context, temp, name string, was *found, rec *session.Record, prev session.Version, token *session.LockToken) error {
 	return f.locked(ctx, func() error {
-		stored, err := f.alive(name)
+		stored, err := f.again(name, was)
 		if token != nil {
 			err = f.admitHolder(name, rec, prev, &stored, err, *token)
 		} else if err = admit(rec, prev, &stored, err); err == nil && prev.IsZero() {
@@ -128,7 +128,7 @@ func (f *folder) replace(ctx context.Context, temp, name string) error {
 	if err := ctx.Err(); err != nil { // the last chance to obey
 		return unavailable("", err)
 	}
-	if err := f.root.Rename(temp, name); err != nil {
+	if err := f.rename(temp, name); err != nil {
 		return unavailable("a session cannot be replaced", err)
 	}
 	return nil
@@ -145,7 +145,7 @@ func (f *folder) sync() error {
 	if f.store.opts.NoSync {
 		return nil
 	}
-	return syncDir(f.root)
+	return syncOpen(f.dir)
 }
 
 const tempPrefix = "tmp-"
