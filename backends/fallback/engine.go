@@ -120,6 +120,13 @@ func (e *engine) Read(ctx context.Context, id session.ID) (session.Record, error
 		}
 	}
 	v := e.current()
+	if v.old(e.clock.Now()) { // while the durable store was away others may have gone on in the cache
+		fresh, err := e.look(ctx)
+		if err != nil {
+			return e.readAway(ctx, v, id, err)
+		}
+		v = fresh
+	}
 	fill := false
 	if v.reliable(e.clock.Now()) && e.fastHealth.up() && !e.outdated(v) {
 		rec, err := e.cached(ctx, v, id)

@@ -88,8 +88,8 @@ func (e *engine) settle(ctx context.Context, v view, id session.ID, b branch) (s
 					shared = false
 				case err != nil:
 					return session.Record{}, err
-				case !is:
-					return row, nil
+				case !is: // the durable store has been told of it since
+					return e.stored(ctx, id)
 				case again.version() != b.version() && !e.rules.noAgain:
 					b = again
 					newest, over = b.reveal(now)

@@ -42,7 +42,7 @@ type simulation struct {
 	halfway   bool // a node has died in the middle of one
 	patient   bool
 	alone     bool
-	strict    bool // nothing that cannot be verified is served
+	strict    bool // what was acknowledged must be read everywhere a second later
 	standby   bool
 	lossy     bool // the store that has the sessions goes back in time
 	single    bool // no two misfortunes come together, so there is nothing to merge
@@ -69,11 +69,13 @@ type faults struct {
 	eager     bool // nodes read the state as soon as they can
 }
 
-// single reports whether only one of the stores is ever in trouble.
-func (f faults) single() bool {
-	trouble := func(i int) bool { return f.outage[i]+f.partition[i]+f.lost[i]+(1-i)*(f.shard+f.rewind) > 0 }
-	return !trouble(0) || !trouble(1)
+// calm reports whether a store is never in trouble.
+func (f faults) calm(i int) bool {
+	return f.outage[i]+f.partition[i]+f.lost[i]+(1-i)*(f.shard+f.rewind) == 0
 }
+
+// single reports whether only one of the stores is ever in trouble.
+func (f faults) single() bool { return f.calm(0) || f.calm(1) }
 
 // ack is something that was acknowledged.
 type ack struct {
@@ -148,7 +150,7 @@ type task struct {
 type taskKey struct{}
 
 func simulate(seed uint64, f faults, r fallback.Rules, verbose bool) *simulation {
-	s := &simulation{patient: f.patient, alone: f.alone, standby: f.standby, lossy: f.standby && f.rewind > 0, perhaps: make(map[string]bool), inVain: make(map[string][]session.Version), made: make(map[session.Version]bool), single: f.single() && !f.standby, verbose: verbose, rnd: rand.New(rand.NewPCG(seed, 1)), rules: r, now: time.Now(), strict: f.outage[1]+f.partition[1]+f.lost[1] == 0}
+	s := &simulation{patient: f.patient, alone: f.alone, standby: f.standby, lossy: f.standby && f.rewind > 0, perhaps: make(map[string]bool), inVain: make(map[string][]session.Version), made: make(map[session.Version]bool), single: f.single() && !f.standby, verbose: verbose, rnd: rand.New(rand.NewPCG(seed, 1)), rules: r, now: time.Now(), strict: f.calm(1) || f.calm(0) && f.patient && f.partition[1] == 0}
 	for i := range s.tiers {
 		s.tiers[i] = newTier(i)
 	}

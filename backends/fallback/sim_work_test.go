@@ -148,7 +148,17 @@ func (s *simulation) look(ctx context.Context, n *node) {
 	over := slices.Clone(s.destroyed)
 	rec, err := n.engine.Read(ctx, s.id)
 	s.logf("node %d reads %q, %v", n.index, rec.Payload, err)
-	if err != nil || n.born != born || !s.strict {
+	if n.born != born || !s.strict {
+		return
+	}
+	if errors.Is(err, session.ErrNotFound) && len(s.destroyed) == 0 && !s.doubtful && !s.lossy {
+		for _, a := range known {
+			if a.node == n.index || a.at.Before(begin.Add(-time.Second)) {
+				s.failf("node %d does not find the session, to which node %d has appended %v before", n.index, a.node, begin.Sub(a.at))
+			}
+		}
+	}
+	if err != nil {
 		return
 	}
 	must := func(a ack) bool { return a.node == n.index || a.at.Before(begin.Add(-time.Second)) }

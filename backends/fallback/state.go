@@ -41,9 +41,12 @@ type view struct {
 // past reports whether some node writes past the cache.
 func (v view) past() bool { return len(v.Past) > 0 }
 
+// old reports whether anything may have changed since.
+func (v view) old(now time.Time) bool { return !now.Before(v.at.Add(trust)) }
+
 // reliable reports whether the cache was believed when the state was read, and nobody can have changed that yet.
 func (v view) reliable(now time.Time) bool {
-	return v.Generation != "" && !v.past() && now.Before(v.at.Add(trust))
+	return v.Generation != "" && !v.past() && !v.old(now)
 }
 
 // key is where the cache keeps a session in the view's generation.

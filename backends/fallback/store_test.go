@@ -140,9 +140,7 @@ func TestOutage(t *testing.T) {
 			}
 		}
 		write("before")
-		for _, op := range []sessiontest.Op{sessiontest.OpRead, sessiontest.OpWrite, sessiontest.OpDestroy} {
-			fast.Before(op, -1, sessiontest.Fail)
-		}
+		fail(fast)
 		for range 5 {
 			write("meanwhile")
 		}
