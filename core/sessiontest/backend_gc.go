@@ -75,19 +75,31 @@ func (p *probe) alone() (leave func()) {
 	return func() { <-p.gc }
 }
 
+// collects ends the case unless try removes n sessions in one of some tries: cases that know nothing of alone, as those of
+// contexts and of Close, call GC too, and may be quicker.
+func (p *probe) collects(n int, try func() (removed int)) {
+	removed := 0
+	for range 5 {
+		if removed = try(); removed >= n {
+			return
+		}
+	}
+	p.fatalf("GC ended after %d sessions, %d were expired", removed, n)
+}
+
 func gcLimit(p *probe) {
 	defer p.alone()()
 	const n = 10
 	h := p.open()
-	p.expired(h, n)
 	live := p.record("alive")
 	id := p.create(h, live)
-	if removed, err := h.GC(p.ctx, 0); err != nil || removed != 0 {
-		p.fatalf("GC with limit 0 removed %d sessions, error %v", removed, err)
-	}
-	if removed := p.collect(h, 3); removed < n {
-		p.fatalf("GC ended after %d sessions, %d were expired", removed, n)
-	}
+	p.collects(n, func() int {
+		p.expired(h, n)
+		if removed, err := h.GC(p.ctx, 0); err != nil || removed != 0 {
+			p.fatalf("GC with limit 0 removed %d sessions, error %v", removed, err)
+		}
+		return p.collect(h, 3)
+	})
 	p.stored(h, id, live)
 }
 
@@ -95,15 +107,15 @@ func gcTwice(p *probe) {
 	defer p.alone()()
 	const n = 30
 	nodes := p.nodes()
-	ids := p.expired(nodes[0], n)
-	var removed atomic.Int64
-	p.parallel(2, func(i int) { removed.Add(int64(p.collect(nodes[i], 4))) })
-	if removed.Load() < n {
-		p.fatalf("two GCs ended after %d sessions, %d were expired", removed.Load(), n)
-	}
-	for _, id := range ids {
-		p.gone("of a collected session", nodes[0], id)
-	}
+	p.collects(n, func() int {
+		ids := p.expired(nodes[0], n)
+		var removed atomic.Int64
+		p.parallel(2, func(i int) { removed.Add(int64(p.collect(nodes[i], 4))) })
+		for _, id := range ids {
+			p.gone("of a collected session", nodes[0], id)
+		}
+		return int(removed.Load())
+	})
 }
 
 func gcFrees(p *probe) {
