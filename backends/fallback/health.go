@@ -154,7 +154,7 @@ func (b *breaker) probed(err error, now time.Time, random io.Reader) (changed bo
 	if b.good < proofs {
 		return false
 	}
-	b.down, b.bad = false, 0
+	b.down, b.bad, b.silent = false, 0, [scattered]time.Time{} // what failed before says nothing any more
 	return true
 }
 
@@ -204,10 +204,11 @@ func (e *engine) probe(ctx context.Context, b *breaker, h session.Handler) {
 // prove makes a store take a session, show it, and forget it. One that can prove so itself does it on each of its servers.
 func (e *engine) prove(ctx context.Context, b *breaker, h session.Handler) error {
 	begin := e.clock.Now()
-	var err error
+	err := errors.ErrUnsupported
 	if p, ok := h.(session.Pinger); ok {
 		err = p.Ping(ctx)
-	} else {
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
 		err = e.visit(ctx, h)
 	}
 	if err == nil && b.slow > 0 && e.clock.Now().Sub(begin) > 3*b.slow {

@@ -2,6 +2,7 @@ package fallback_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 	"github.com/nonstick-go/nonstick/backends/fallback"
 	"github.com/nonstick-go/nonstick/core/memstore"
 	"github.com/nonstick-go/nonstick/core/session"
+	"github.com/nonstick-go/nonstick/core/sessiontest"
 )
 
 // cluster is a store of two halves, of which the one with the odd keys may stand still.
@@ -104,6 +106,36 @@ func TestOneMasterStandsStill(t *testing.T) {
 		round() // fills it
 		if waited, asked := round(); waited != 0 || asked != int64(len(ids)) {
 			t.Fatalf("when it is back %d waited, %d asked the fast store", waited, asked)
+		}
+	})
+}
+
+// unproved is a store that has the method to prove itself, and no way to.
+type unproved struct{ *sessiontest.Faulty }
+
+func (unproved) Ping(context.Context) error { return errors.ErrUnsupported }
+
+// A store that cannot prove itself after all is tried with a session, and so comes back.
+func TestUnprovedComesBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fast := unproved{sessiontest.NewFaulty(memstore.New(nil))}
+		s, err := fallback.New(fast, memstore.New(nil), quiet())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		time.Sleep(time.Second)
+		fail(fast.Faulty)
+		notice(t, s)
+		time.Sleep(4 * time.Second) // until a probe has failed
+		if s.Status().FastUp {
+			t.Fatal("the fast store is not found out")
+		}
+		fast.Heal()
+		time.Sleep(20 * time.Second)
+		if st := s.Status(); !st.FastUp || !st.Believed {
+			t.Errorf("the fast store does not come back: %+v", st)
 		}
 	})
 }
