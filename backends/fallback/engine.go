@@ -120,15 +120,16 @@ func (e *engine) Read(ctx context.Context, id session.ID) (session.Record, error
 		}
 	}
 	v := e.current()
-	if v.old(e.clock.Now()) { // while the durable store was away others may have gone on in the cache
+	now := e.clock.Now()
+	for v.old(now) { // while the durable store was away others may have gone on in the cache
 		fresh, err := e.look(ctx)
 		if err != nil {
 			return e.readAway(ctx, v, id, err)
 		}
-		v = fresh
+		v, now = fresh, e.clock.Now()
 	}
 	fill := false
-	if v.reliable(e.clock.Now()) && e.fastHealth.up() && !e.outdated(v) {
+	if v.reliable(now) && e.fastHealth.up() && !e.outdated(v) {
 		rec, err := e.cached(ctx, v, id)
 		switch {
 		case err == nil && isBranch(rec):

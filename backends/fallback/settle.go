@@ -60,10 +60,10 @@ func (e *engine) settleOwn(ctx context.Context, id session.ID) error {
 func (e *engine) settle(ctx context.Context, v view, id session.ID, b branch) (session.Record, error) {
 	now := e.clock.Now()
 	newest, over := b.reveal(now)
-	if b.ended {
-		return session.Record{}, or(e.destroy(ctx, id), session.ErrNotFound)
-	}
 	for try := range 100 {
+		if b.ended {
+			return session.Record{}, or(e.destroy(ctx, id), session.ErrNotFound)
+		}
 		row, err := e.rowUnder(ctx, id, b, try == 0 && over == nil)
 		next := newest
 		switch {

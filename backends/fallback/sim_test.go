@@ -150,7 +150,7 @@ type task struct {
 type taskKey struct{}
 
 func simulate(seed uint64, f faults, r fallback.Rules, verbose bool) *simulation {
-	s := &simulation{patient: f.patient, alone: f.alone, standby: f.standby, lossy: f.standby && f.rewind > 0, perhaps: make(map[string]bool), inVain: make(map[string][]session.Version), made: make(map[session.Version]bool), single: f.single() && !f.standby, verbose: verbose, rnd: rand.New(rand.NewPCG(seed, 1)), rules: r, now: time.Now(), strict: f.calm(1) || f.calm(0) && f.patient && f.partition[1] == 0}
+	s := &simulation{patient: f.patient, alone: f.alone, standby: f.standby, lossy: f.standby && f.rewind > 0, perhaps: make(map[string]bool), inVain: make(map[string][]session.Version), made: make(map[session.Version]bool), single: f.single() && !f.standby, verbose: verbose, rnd: rand.New(rand.NewPCG(seed, 1)), rules: r, now: time.Now(), strict: f.calm(1) || f.calm(0) && f.patient}
 	for i := range s.tiers {
 		s.tiers[i] = newTier(i)
 	}
