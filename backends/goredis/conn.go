@@ -23,6 +23,19 @@ type conn struct {
 	gate    *backoff.Gate // nil for a client that is not ours
 }
 
+func newConn(client Client, gate *backoff.Gate) conn {
+	all, _ := client.(cluster)
+	return conn{client, all, gate}
+}
+
+// through is the conn with all that its client can.
+func (c conn) through() redisstore.Conn {
+	if c.cluster != nil {
+		return shards{c}
+	}
+	return c
+}
+
 // cluster is what *redis.ClusterClient has beyond Client.
 type cluster interface {
 	ForEachMaster(ctx context.Context, call func(ctx context.Context, client *redis.Client) error) error

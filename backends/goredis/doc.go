@@ -18,7 +18,8 @@
 //
 //	prefix            of every key; default nonstick:
 //	max_bytes         the largest record that is taken; default 16777216
-//	pool_size         the most connections to a server; default 32
+//	pool_size         the most connections to a server; default 32; in a fallback.Store
+//	                  as many again, to read from one server
 //	dial_timeout      for a connection, TLS included; default 150ms
 //	read_timeout      for an answer; default 150ms
 //	write_timeout     for sending a command; default 150ms

@@ -29,8 +29,13 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 		return nil, err
 	}
 	gate := redisstore.NewGate()
-	client := newClient(c, gate, false, nil)
-	s, err := newStore(client, gate, Options(c.Options), client.Close)
+	client := newClient(c, gate, nil)
+	one := newConn(client, gate)
+	through := one.through()
+	if c.Topology == redisstore.Single {
+		through = single{one, c}
+	}
+	s, err := newStore(through, client, Options(c.Options), client.Close)
 	if err != nil {
 		_ = client.Close()
 		return nil, err
@@ -39,8 +44,9 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 	return s, nil
 }
 
-// newClient makes the client that a URL describes, or one to read from a node of a cluster. It makes no connection yet.
-func newClient(c *redisstore.Config, gate *backoff.Gate, readOnly bool, connected func()) redis.UniversalClient {
+// newClient makes the client that a URL describes. It makes no connection yet. Each is good for nothing if first, which may be
+// nil, fails with it.
+func newClient(c *redisstore.Config, gate *backoff.Gate, first func(context.Context, *redis.Conn) error) redis.UniversalClient {
 	dial := redis.NewDialer(&redis.Options{DialTimeout: c.DialTimeout, TLSConfig: c.TLS})
 	o := &redis.UniversalOptions{
 		Addrs:                 c.Addrs,
@@ -72,7 +78,13 @@ func newClient(c *redisstore.Config, gate *backoff.Gate, readOnly bool, connecte
 			}
 			return dial(ctx, network, addr)
 		},
-		OnConnect:        onConnect(gate, readOnly, connected),
+		OnConnect: func(ctx context.Context, conn *redis.Conn) error { // it is logged in
+			gate.Note(nil)
+			if first == nil {
+				return nil
+			}
+			return first(ctx, conn)
+		},
 		MasterName:       c.Master,
 		SentinelUsername: c.SentinelUser,
 		SentinelPassword: c.SentinelPassword,
@@ -90,19 +102,5 @@ func newClient(c *redisstore.Config, gate *backoff.Gate, readOnly bool, connecte
 		single := o.Simple()
 		single.Network = c.Network
 		return redis.NewClient(single)
-	}
-}
-
-// onConnect returns what is to be done with each connection that is logged in.
-func onConnect(gate *backoff.Gate, readOnly bool, connected func()) func(context.Context, *redis.Conn) error {
-	return func(ctx context.Context, conn *redis.Conn) error {
-		gate.Note(nil)
-		if connected != nil {
-			connected()
-		}
-		if readOnly {
-			return conn.ReadOnly(ctx).Err()
-		}
-		return nil
 	}
 }

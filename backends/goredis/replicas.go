@@ -13,15 +13,6 @@ import (
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
 )
 
-// follower is a client for one replica.
-type follower struct {
-	conn
-	close func() error
-}
-
-// Close implements io.Closer.
-func (f follower) Close() error { return f.close() }
-
 // useReplicas makes a Store do with replicas what its URL says. Those of a cluster serve a connection only after it has sent
 // READONLY. They have a gate of their own, as ACLs are not replicated: what they refuse must not keep anybody from
 // the master.
@@ -30,12 +21,18 @@ func (s *Store) useReplicas(c *redisstore.Config) {
 	if c.Topology == redisstore.Sentinel {
 		findAll = func(ctx context.Context) ([]string, error) { return replicasOf(ctx, c) }
 	}
-	redisstore.UseReplicas(s.Store, c, findAll, func(addr string, connected func()) redisstore.Replica {
+	redisstore.UseReplicas(s.Store, c, findAll, func(addr string, connected func()) redisstore.Reader {
 		gate := redisstore.NewGate()
 		one := *c
 		one.Topology, one.Addrs = redisstore.Single, []string{addr}
-		client := newClient(&one, gate, c.Topology == redisstore.Cluster, connected)
-		return follower{conn{client: client, gate: gate}, client.Close}
+		client := newClient(&one, gate, func(ctx context.Context, conn *redis.Conn) error {
+			connected()
+			if c.Topology == redisstore.Cluster {
+				return conn.ReadOnly(ctx).Err()
+			}
+			return nil
+		})
+		return reader{conn{client: client, gate: gate}, client.Close}
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
-	"github.com/nonstick-go/nonstick/core/backoff"
 )
 
 const (
@@ -59,18 +58,13 @@ func New(client Client, opts *Options) (*Store, error) {
 	if opts != nil {
 		o = *opts
 	}
-	return newStore(client, nil, o, nil)
+	return newStore(newConn(client, nil).through(), client, o, nil)
 }
 
-func newStore(client Client, gate *backoff.Gate, o Options, closeClient func() error) (*Store, error) {
-	_, single := client.(interface{ Options() *redis.Options })
-	all, _ := client.(cluster)
-	one := conn{client, all, gate}
-	var c redisstore.Conn = one
-	if all != nil {
-		c = shards{one}
-	}
-	s, err := redisstore.New(c, single, redisstore.Options(o), closeClient)
+// newStore makes a Store of a client and how it is to be used.
+func newStore(through redisstore.Conn, client Client, o Options, closeClient func() error) (*Store, error) {
+	_, counted := client.(interface{ Options() *redis.Options }) // it is not one for a cluster
+	s, err := redisstore.New(through, counted, redisstore.Options(o), closeClient)
 	if err != nil {
 		return nil, fmt.Errorf("goredis: %w", err)
 	}

@@ -25,8 +25,8 @@ const (
 type dialer struct {
 	config *redisstore.Config
 	gate   *backoff.Gate
-	// readOnly tells the replicas of a cluster that a connection is for reading.
-	readOnly bool
+	// first is a command, if not nil, that each connection must run before any other.
+	first []any
 	// connected, if not nil, is called for each connection.
 	connected func()
 }
@@ -80,11 +80,13 @@ func (d *dialer) dial(ctx context.Context, addr string) (redis.Conn, error) {
 		return nil, err
 	}
 	l, err := d.login(ctx, addr, d.config.User, password, d.config.DB)
-	if err == nil && d.readOnly {
-		_, err = l.Do("READONLY")
+	if err == nil && d.first != nil {
+		l.until(ctx)
+		_, err = l.Do(d.first[0].(string), d.first[1:]...)
 		if err = translate(err); err != nil {
 			_ = l.Close()
 		}
+		l.limits.end = time.Time{}
 	}
 	d.gate.Note(err)
 	if err != nil {

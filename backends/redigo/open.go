@@ -35,7 +35,7 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 		s, err = newStore(conn{master}, true, Options(c.Options), master.close)
 	case redisstore.Single:
 		only := d.server(c.Addrs[0])
-		s, err = newStore(conn{only}, true, Options(c.Options), only.close)
+		s, err = newStore(single{conn{only}, d}, true, Options(c.Options), only.close)
 	}
 	if err != nil {
 		return nil, err

@@ -123,7 +123,7 @@ func (s *site) bear(name string, f fault, c *crowd) string {
 
 // share returns what a share of sorted times does not exceed.
 func share(sorted []time.Duration, of float64) time.Duration {
-	return sorted[int(of*float64(len(sorted)-1))].Round(10 * time.Microsecond)
+	return sorted[int(of*float64(len(sorted)-1))].Round(time.Microsecond)
 }
 
 // onRedis waits until MariaDB is asked for no more than one in twenty sessions that are read and alive, and returns how long that

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/integration/internal/servers"
@@ -13,6 +14,14 @@ import (
 func readSince(t testing.TB, s store, name string, id session.ID) (session.Record, error) {
 	t.Helper()
 	return s.(session.Incarnated).ReadSince(t.Context(), name, id)
+}
+
+// unless returns err, unless it is an expected one.
+func unless(err, expected error) error {
+	if errors.Is(err, expected) {
+		return nil
+	}
+	return err
 }
 
 // A server that restarts with what it had is not taken for the one before it. What it was not asked for it does not vouch
@@ -37,6 +46,19 @@ func testIncarnation(t *testing.T) {
 			expect("after Begin", "one", id, nil)
 			expect("another name", "two", id, session.ErrRestarted)
 			expect("no session", "one", newID(), session.ErrNotFound)
+			often := func(when, name string) {
+				t.Helper()
+				commands(t, r)
+				begin := time.Now()
+				for range 1000 {
+					expect(when, name, id, nil)
+				}
+				ran, most := commands(t, r), 200+2*int(time.Since(begin).Seconds())
+				if ran["evalsha"] > most || ran["hmget"] < 1000 { // those in scripts count too
+					t.Errorf("%s: 1,000 reads are %v, want %d EVALSHA at most", when, ran, most)
+				}
+			}
+			often("often", "one")
 			touched := rec
 			touched.Seen = rec.Seen.Add(rec.TTL)
 			must(t, "Touch", s.Touch(t.Context(), id, touched))
@@ -47,10 +69,27 @@ func testIncarnation(t *testing.T) {
 			r.Kill()
 			r.Restart()
 			eventually(t, "a read of the snapshot", func() error { _, err := other.Read(t.Context(), id); return err })
+			eventually(t, "a read after a restart", func() error { // the first may find its connection dead
+				_, err := readSince(t, other, "one", id)
+				if err == nil {
+					t.Fatal("the server is taken for the one before it")
+				}
+				return unless(err, session.ErrRestarted)
+			})
 			expect("after a restart", "one", id, session.ErrRestarted)
 			eventually(t, "Begin", func() error { return s.(session.Incarnated).Begin(t.Context(), "two") })
 			expect("after Begin again", "two", id, nil)
+			often("often after Begin again", "two")
 			expect("the first name", "one", id, session.ErrRestarted)
+			expect("the second name", "two", id, nil)
+			must(t, "SCRIPT FLUSH", r.Admin().ScriptFlush(t.Context()).Err()) // what a proxy looks like that changes servers
+			eventually(t, "ReadSince", func() error {
+				_, err := readSince(t, other, "two", id)
+				if err == nil {
+					return errors.New("the server is taken for one that knows the name")
+				}
+				return unless(err, session.ErrRestarted)
+			})
 		})
 	}
 }

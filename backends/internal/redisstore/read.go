@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -17,9 +18,15 @@ func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error)
 	return s.read(ctx, s.conn, 1, "hmget", s.key(id), "t", "r")
 }
 
-// fielder is what a master and a replica have in common.
+// fielder is what Conn and Reader have in common.
 type fielder interface {
 	Fields(ctx context.Context, keyAt int, args ...any) (seen, data []byte, err error)
+}
+
+// Reader is a client that is only read from: it has the Fields of a Conn.
+type Reader interface {
+	fielder
+	io.Closer
 }
 
 func (s *Store) read(ctx context.Context, from fielder, keyAt int, args ...any) (session.Record, error) {

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	mathrand "math/rand/v2"
 	"slices"
 	"sync"
@@ -26,12 +25,6 @@ const (
 	searchEvery = 10 * time.Second
 )
 
-// Replica is a client for one replica: what a Conn has for reading, and Close.
-type Replica interface {
-	fielder
-	io.Closer
-}
-
 // replicas are those of a Store's masters, and what is known of them.
 //
 // A replica that has lost its master goes on answering, with what it has, for as long as it likes. So nothing is believed of
@@ -41,7 +34,7 @@ type replicas struct {
 	store *Store
 	begin time.Time
 	find  func(ctx context.Context) ([]SlotRange, error)
-	dial  func(addr string, connected func()) Replica
+	dial  func(addr string, connected func()) Reader
 	table atomic.Pointer[replicaTable] // nil until they are found
 	again chan struct{}                // has one when a replica needs another proof
 
@@ -60,7 +53,7 @@ type replicaTable struct {
 // replica is one of them.
 type replica struct {
 	addr   string
-	client Replica
+	client Reader
 	until  atomic.Int64 // when its last proof no longer holds, as ticks has it
 	conns  atomic.Int64 // how many connections were made to it
 	again  chan<- struct{}
@@ -95,7 +88,7 @@ func (rs *replicas) ticks(t time.Time) int64 { return int64(t.Sub(rs.begin)) }
 
 // UseReplicas makes the Store do with replicas what c says: read from them, and wait for them. dial makes the client for
 // one. findAll tells where they are; nil means that the servers of a cluster are asked, or that c says it.
-func UseReplicas(s *Store, c *Config, findAll func(ctx context.Context) ([]string, error), dial func(addr string, connected func()) Replica) {
+func UseReplicas(s *Store, c *Config, findAll func(ctx context.Context) ([]string, error), dial func(addr string, connected func()) Reader) {
 	s.wait, s.waitTimeout = c.Wait, c.WaitTimeout
 	if !c.Replicas {
 		return

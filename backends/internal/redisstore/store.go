@@ -40,8 +40,8 @@ type Store struct {
 	wait        int       // for how many of them to wait
 	waitTimeout time.Duration
 
-	inspected atomic.Bool
-	since     atomic.Pointer[incarnation] // the one that was asked for last
+	inspected    atomic.Bool
+	incarnations incarnations
 
 	write, touch, acquire, writeRelease, extend, release script
 }
@@ -87,6 +87,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.wakes.stop()
+	s.incarnations.close()
 	if s.replicas != nil {
 		s.replicas.stop()
 	}
