@@ -56,7 +56,7 @@ type engine struct {
 	view  view                // the state as it was read last
 	older string              // the generation that the cache has forgotten, or in which it has gone back in time
 	until time.Time           // until when our own word certainly stands in the state; zero if it does not
-	since time.Time           // when it was given first
+	since time.Time           // when it was there first, at the latest
 	heard time.Time           // when no node relies on not having heard it
 	beats map[string]lastBeat // of other nodes that have given theirs
 }

@@ -162,8 +162,9 @@ func (e *engine) giveWord(ctx context.Context) error {
 		if err == nil {
 			e.mu.Lock()
 			defer e.mu.Unlock()
-			if !at.Before(e.until) {
-				e.since, e.heard = at, e.clock.Now().Add(trust)
+			if !at.Before(e.until) { // others may have read the state just before it was there, which was now at the latest
+				e.since = e.clock.Now()
+				e.heard = e.since.Add(trust)
 			}
 			e.until = at.Add(ownLasts)
 			e.learn(v)
