@@ -43,7 +43,7 @@ func (e *engine) putOn(ctx context.Context, v view, id session.ID, rec session.R
 		}
 		switch {
 		case isBranch(newest):
-			if done, err := e.putOver(ctx, v, id, rec, before, newest); done || err != nil {
+			if ended, err := e.putOver(ctx, v, id, rec, before, newest); ended || err != nil {
 				return err
 			}
 			over = newest.Version != (branch{rec: rec}).version() // a change of the branch, which somebody may be about to discard
@@ -82,9 +82,9 @@ func (e *engine) notDiscarded(ctx context.Context, id session.ID, change session
 }
 
 // putOver is asked before rec takes the place of a branch in the cache. What goes on from the branch may; anything else waits
-// until the durable store knows of the branch. It reports whether there is nothing left to put, and is
-// session.ErrConflict if the durable store does without rec now: then nobody may be told that it is stored.
-func (e *engine) putOver(ctx context.Context, v view, id session.ID, rec session.Record, before session.Version, carrier session.Record) (done bool, err error) {
+// until the durable store knows of the branch. What the cache has then, because of that or because another node was quicker, may
+// be older than rec or newer, so it is to be looked at again. It reports whether the session has ended.
+func (e *engine) putOver(ctx context.Context, v view, id session.ID, rec session.Record, before session.Version, carrier session.Record) (ended bool, err error) {
 	b, err := parseBranch(carrier)
 	switch {
 	case err != nil:
@@ -94,11 +94,8 @@ func (e *engine) putOver(ctx context.Context, v view, id session.ID, rec session
 	case b.rec.Version == rec.Version, b.rec.Version == before, e.rules.noTell:
 		return false, nil
 	}
-	if _, err := e.settle(ctx, v, id, b); unless(err, session.ErrNotFound) != nil {
+	if _, err = e.settle(ctx, v, id, b); unless(err, session.ErrNotFound) != nil {
 		return false, &otherStoreError{err}
 	}
-	if isMark(rec) { // which is to take the place of all
-		return false, nil
-	}
-	return true, e.notDiscarded(ctx, id, rec.Version) // if it was not, what settle has put goes on from it
+	return false, nil
 }
