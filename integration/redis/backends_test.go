@@ -53,6 +53,7 @@ func testAll(t *testing.T) {
 	}{
 		{"EveryOptionHasAnEffect", testEffects},
 		{"Incarnation", testIncarnation},
+		{"IncarnationChanges", testIncarnationChanges},
 		{"IncarnationCluster", testIncarnationCluster},
 		{"IncarnationSentinel", testIncarnationSentinel},
 		{"LockCluster", testLockCluster},

@@ -3,6 +3,7 @@ package redis_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,5 +150,46 @@ func testIncarnationSentinel(t *testing.T) {
 		default:
 			return err
 		}
+	})
+}
+
+// While reads with one name go on, others begin with another one, and the Store is closed: nobody is told anything but that.
+func testIncarnationChanges(t *testing.T) {
+	t.Parallel()
+	r := servers.StartRedis(t, nil)
+	s := open(t, r.URL())
+	id, _ := stored(t, s)
+	for _, name := range []string{"one", "two"} {
+		must(t, "Begin", s.(session.Incarnated).Begin(t.Context(), name))
+	}
+	read := func(name string, times int) error {
+		for range times {
+			if _, err := readSince(t, s, name, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	must(t, "reads of one name", read("one", 300))
+	errs := make(chan error)
+	for i := range 8 {
+		go func() { errs <- read([]string{"one", "two"}[i%2], 300) }()
+	}
+	for range 8 {
+		must(t, "reads of two names", <-errs)
+	}
+	must(t, "reads of the other name", read("two", 300))
+	for range 8 {
+		go func() { errs <- read("two", 1<<30) }()
+	}
+	time.Sleep(50 * time.Millisecond)
+	must(t, "Close", s.Close())
+	for range 8 {
+		if err := <-errs; !errors.Is(err, session.ErrClosed) {
+			t.Errorf("a read that Close has met: %v", err)
+		}
+	}
+	until(t, func() bool {
+		return strings.Count(r.Admin().ClientList(t.Context()).Val(), "\n") == int(r.Admin().PoolStats().TotalConns)
 	})
 }

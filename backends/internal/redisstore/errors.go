@@ -15,7 +15,7 @@ import (
 
 // failed turns the error of a command into one of the contract.
 func (s *Store) failed(ctx context.Context, err error) error {
-	if errors.Is(err, session.ErrClosed) {
+	if errors.Is(err, session.ErrClosed) || s.closed.Load() { // Close has closed the connection too
 		return session.ErrClosed
 	}
 	hopeless := misconfigured(err)
