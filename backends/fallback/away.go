@@ -188,7 +188,7 @@ func (e *engine) keep(ctx context.Context, id session.ID, b branch, entry sessio
 		return unavailable(err)
 	}
 	if b.ended {
-		e.recent.drop(id)
+		e.recent.end(id)
 	} else {
 		e.recent.putBranch(id, b, e.clock.Now())
 	}

@@ -263,7 +263,7 @@ func (e *engine) Destroy(ctx context.Context, id session.ID) error {
 	if outage(err) {
 		return e.destroyAway(ctx, id, err)
 	}
-	e.recent.drop(id)
+	e.recent.end(id)
 	if err != nil || !e.journal.has(id) {
 		return err
 	}

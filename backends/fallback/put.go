@@ -94,7 +94,11 @@ func (e *engine) putOver(ctx context.Context, v view, id session.ID, rec session
 	case b.rec.Version == rec.Version, b.rec.Version == before, e.rules.noTell:
 		return false, nil
 	}
-	if _, err = e.settle(ctx, v, id, b); unless(err, session.ErrNotFound) != nil {
+	_, err = e.settle(ctx, v, id, b)
+	switch {
+	case errors.Is(err, session.ErrNotFound):
+		return !isMark(rec), nil
+	case err != nil:
 		return false, &otherStoreError{err}
 	}
 	return false, nil

@@ -19,6 +19,7 @@ type recent struct {
 type seenRecord struct {
 	branch // whose root is its end, if the store that has the sessions had that
 	at     time.Time
+	over   bool // it was ended here
 }
 
 const (
@@ -48,14 +49,16 @@ func (r *recent) putBranch(id session.ID, b branch, at time.Time) {
 	defer r.mu.Unlock()
 	old, known := r.halves[0][id]
 	switch {
+	case old.over, r.halves[1][id].over:
+		return
 	case known && old.rec.Version == b.rec.Version && old.root.Version == b.root.Version: // as nearly always
-		r.halves[0][id] = seenRecord{old.branch, at}
+		r.halves[0][id] = seenRecord{branch: old.branch, at: at}
 		return
 	case known && old.rec.Version != b.rec.Version && newer(old.rec.Version, b.rec.Version): // another request was faster, with something newer
 		return
 	}
 	b = b.clone()
-	r.halves[0][id] = seenRecord{b, at}
+	r.halves[0][id] = seenRecord{branch: b, at: at}
 	r.bytes += b.size() - old.size()
 	if r.bytes > recentBytes || len(r.halves[0]) > recentMost {
 		r.halves[0], r.halves[1], r.bytes = make(map[session.ID]seenRecord), r.halves[0], 0
@@ -82,15 +85,31 @@ func (b branch) size() int {
 	return n
 }
 
+// drop forgets a session that was not found.
 func (r *recent) drop(id session.ID) {
-	if r == nil {
-		return
+	if r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.forget(id)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+}
+
+// end forgets a session that was ended here, and what reads that are under way still come with.
+func (r *recent) end(id session.ID) {
+	if r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.forget(id)
+		r.halves[0][id] = seenRecord{over: true}
+	}
+}
+
+func (r *recent) forget(id session.ID) {
 	r.bytes -= r.halves[0][id].size()
 	for _, half := range r.halves {
-		delete(half, id)
+		if !half[id].over {
+			delete(half, id)
+		}
 	}
 }
 
@@ -103,7 +122,7 @@ func (r *recent) get(id session.ID, now time.Time) (branch, bool) {
 	defer r.mu.Unlock()
 	for _, half := range r.halves {
 		if known, ok := half[id]; ok {
-			return known.clone(), now.Sub(known.at) < recentLasts
+			return known.clone(), !known.over && now.Sub(known.at) < recentLasts
 		}
 	}
 	return branch{}, false

@@ -138,7 +138,7 @@ func (s *standby) Destroy(ctx context.Context, id session.ID) error {
 		}
 	}
 	buried := end(ctx, id)
-	s.recent.drop(id)
+	s.recent.end(id)
 	switch {
 	case entombed == nil && buried == nil:
 		return nil

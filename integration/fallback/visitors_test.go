@@ -114,7 +114,7 @@ func (c *crowd) struck() time.Time {
 func (c *crowd) find(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.findings = append(c.findings, c.phase+": "+fmt.Sprintf(format, args...))
+	c.findings = append(c.findings, fmt.Sprintf("%s, at %v: ", c.phase, time.Now().UTC().Format(time.TimeOnly))+fmt.Sprintf(format, args...))
 }
 
 // leave sends all visitors home and fails the test for what they have found.
