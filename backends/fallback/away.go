@@ -98,10 +98,19 @@ func (e *engine) readAway(ctx context.Context, v view, id session.ID, away error
 		}
 		return rec, err
 	}
-	if known, ok := e.recent.get(id, e.clock.Now()); ok {
+	if known, ok := e.remembered(id, t); ok {
 		return known.reveal(e.clock.Now())
 	}
 	return session.Record{}, away
+}
+
+// remembered returns what this node has seen lately of a session that has no tip. If the cache can be used and does not have the
+// session, it must have been seen since the cache began: where it ended before that, the mark of its end is gone.
+func (e *engine) remembered(id session.ID, t tip) (branch, bool) {
+	known, at, ok := e.recent.get(id, e.clock.Now())
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return known, ok && (!t.shared || at.After(e.began))
 }
 
 // spill is Write without the durable store, whose failure is given. A store that has only failed once or twice may still be
@@ -160,7 +169,7 @@ func (e *engine) alone(v view) bool {
 func (e *engine) extend(t tip, id session.ID, rec session.Record, prev session.Version, away error) (branch, error) {
 	now := e.clock.Now()
 	if !t.known && !prev.IsZero() {
-		known, ok := e.recent.get(id, now)
+		known, ok := e.remembered(id, t)
 		if !ok || known.rec.Version != prev {
 			return branch{}, away // it could not be merged
 		}

@@ -54,6 +54,7 @@ type engine struct {
 
 	mu    sync.Mutex
 	view  view                // the state as it was read last
+	began time.Time           // since when its generation is known here
 	older string              // the generation that the cache has forgotten, or in which it has gone back in time
 	until time.Time           // until when our own word certainly stands in the state; zero if it does not
 	since time.Time           // when it was there first, at the latest
@@ -135,7 +136,7 @@ func (e *engine) Read(ctx context.Context, id session.ID) (session.Record, error
 		case err == nil && isBranch(rec):
 			return e.readBranch(ctx, v, id, rec)
 		case err == nil && !isMark(rec):
-			e.recent.put(id, rec, e.clock.Now())
+			e.recent.put(id, rec, now)
 			return rec, nil
 		}
 		fill = err != nil && !outage(err) && !errors.Is(err, session.ErrRestarted)
@@ -150,7 +151,7 @@ func (e *engine) Read(ctx context.Context, id session.ID) (session.Record, error
 	case fill:
 		e.fill(ctx, v, id, rec)
 	}
-	e.recent.put(id, rec, e.clock.Now())
+	e.recent.put(id, rec, now)
 	return rec, nil
 }
 
@@ -220,12 +221,12 @@ func (e *engine) prepare(ctx context.Context, id session.ID) error {
 func (e *engine) written(ctx context.Context, v view, id session.ID, rec session.Record, prev session.Version, err error) error {
 	switch conflict, ok := errors.AsType[*session.ConflictError](err); {
 	case err == nil:
-		e.recent.put(id, rec, e.clock.Now())
+		e.recent.put(id, rec, v.at)
 		return e.publish(ctx, v, id, rec, prev)
 	case outage(err):
 		return e.spill(ctx, id, rec, prev, err)
 	case ok && !conflict.Newest.Version.IsZero(): // perhaps whoever wrote it died before they could
-		e.recent.put(id, conflict.Newest, e.clock.Now())
+		e.recent.put(id, conflict.Newest, v.at)
 		if v.reliable(e.clock.Now()) && e.fastHealth.up() {
 			_ = e.putOn(ctx, v, id, conflict.Newest, prev, session.Version{}) // it may have been made of something else
 		}

@@ -34,7 +34,7 @@ func newRecent() *recent {
 	return &recent{halves: [2]map[session.ID]seenRecord{{}, {}}}
 }
 
-// put remembers what the store that has the sessions has.
+// put remembers what the store that has the sessions has had at some time or later.
 func (r *recent) put(id session.ID, rec session.Record, at time.Time) {
 	r.putBranch(id, branch{root: rec, rec: rec}, at)
 }
@@ -113,17 +113,17 @@ func (r *recent) forget(id session.ID) {
 	}
 }
 
-// get returns what was put not too long ago.
-func (r *recent) get(id session.ID, now time.Time) (branch, bool) {
+// get returns what was put not too long ago, and when.
+func (r *recent) get(id session.ID, now time.Time) (known branch, at time.Time, ok bool) {
 	if r == nil {
-		return branch{}, false
+		return branch{}, time.Time{}, false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, half := range r.halves {
 		if known, ok := half[id]; ok {
-			return known.clone(), !known.over && now.Sub(known.at) < recentLasts
+			return known.clone(), known.at, !known.over && now.Sub(known.at) < recentLasts
 		}
 	}
-	return branch{}, false
+	return branch{}, time.Time{}, false
 }

@@ -74,3 +74,47 @@ func TestEndedWhileRead(t *testing.T) {
 		}
 	})
 }
+
+// What one node has seen of a session that another one has ended since is not served when the cache has begun anew, and knows nothing of
+// that any more, and the durable store does not answer.
+func TestEndedElsewhereBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newApart(t)
+		defer s.close(t)
+		ended, other := session.ID{1}, session.ID{2}
+		for _, id := range []session.ID{ended, other} {
+			if err := s.nodes[0].Write(t.Context(), id, made(1, m{"a": "1"}), session.Version{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.nodes[1].Read(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.nodes[0].Destroy(t.Context(), ended); err != nil {
+			t.Fatal(err)
+		}
+		s.lose(t, 0, s.fast[0])
+		if err := s.nodes[0].Write(t.Context(), session.ID{3}, made(2, m{"a": "1"}), session.Version{}); err != nil { // so nobody believes the cache
+			t.Fatal(err)
+		}
+		s.fast[0].Heal()
+		time.Sleep(10 * time.Second)
+		for _, n := range s.nodes {
+			if !n.Status().Believed {
+				t.Fatal("the cache has not begun anew")
+			}
+		}
+		if _, err := s.nodes[1].Read(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+		s.lose(t, 1, s.durable[1])
+		if _, err := s.nodes[1].Read(t.Context(), other); err != nil {
+			t.Errorf("a session that goes on: %v", err)
+		}
+		if rec, err := s.nodes[1].Read(t.Context(), ended); err == nil {
+			t.Errorf("the session that has ended is served: %q", rec.Payload)
+		}
+		s.durable[1].Heal()
+	})
+}

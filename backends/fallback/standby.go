@@ -106,7 +106,7 @@ func (s *standby) readUnverified(ctx context.Context, v view, id session.ID, awa
 	case errors.Is(err, session.ErrRestarted), errors.Is(err, session.ErrNotFound) && v.past(): // perhaps it began in the durable store
 		return session.Record{}, away
 	case s.alone(ctx, err):
-		if known, ok := s.recent.get(id, s.clock.Now()); ok {
+		if known, _, ok := s.recent.get(id, s.clock.Now()); ok {
 			return known.reveal(s.clock.Now())
 		}
 	}
@@ -170,7 +170,7 @@ func (s *standby) spare(ctx context.Context, id session.ID) (spare, error) {
 
 // base is the last that this node can know of a session without the fast store.
 func (s *standby) base(id session.ID, there spare) (session.Record, bool) {
-	known, ok := s.recent.get(id, s.clock.Now())
+	known, _, ok := s.recent.get(id, s.clock.Now())
 	if there.settled && !there.ended && (!ok || newer(there.rec.Version, known.rec.Version)) {
 		return there.rec, true
 	}

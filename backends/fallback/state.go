@@ -125,6 +125,9 @@ func (e *engine) learn(v view) {
 		}
 		e.report(Event{Kind: kind, Past: len(v.Past)})
 	}
+	if e.view.Generation != v.Generation {
+		e.began = e.clock.Now()
+	}
 	e.view = v
 }
 
