@@ -157,7 +157,7 @@ func noticed() map[string]run {
 		"put something over a branch":             {"everything", 111},
 		"write past the cache without a word":     {"answers are lost", 1},
 		"take a word back at once":                {"quick calls, lost answers", 863},
-		"acknowledge by an old state":             {"the durable store alone", 16817},
+		"acknowledge by an old state":             {"the durable store is away", 47510},
 	}
 }
 
