@@ -199,7 +199,7 @@ func ablate(t *testing.T, scenarios map[string]faults, rules map[string]fallback
 				}
 			}
 			const some = 1000 // of one scenario, before others have their turn
-			for first := 0; first < max(40_000, seeds()); first += some {
+			for first := 0; first < max(40_000/slowdown, seeds()); first += some {
 				for _, scenario := range slices.Sorted(maps.Keys(scenarios)) {
 					if s, seed, _ := search(scenarios[scenario], rules[name], first, some); s != nil {
 						t.Logf("noticed when %s, seed %d: %s", scenario, seed, s.wrong[0])

@@ -44,8 +44,8 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 	return s, nil
 }
 
-// newClient makes the client that a URL describes. It makes no connection yet. Each is good for nothing if first, which may be
-// nil, fails with it.
+// newClient makes the client that a URL describes. It makes no connection yet. Each that it makes runs first, which may be nil,
+// and is not used if that fails.
 func newClient(c *redisstore.Config, gate *backoff.Gate, first func(context.Context, *redis.Conn) error) redis.UniversalClient {
 	dial := redis.NewDialer(&redis.Options{DialTimeout: c.DialTimeout, TLSConfig: c.TLS})
 	o := &redis.UniversalOptions{
