@@ -48,6 +48,13 @@ func (s *apart) lose(t *testing.T, node int, store *sessiontest.Faulty) {
 	notice(t, s.nodes[node])
 }
 
+func (s *apart) write(t *testing.T, node int, id session.ID, rec session.Record, prev session.Version) {
+	t.Helper()
+	if err := s.nodes[node].Write(t.Context(), id, rec, prev); err != nil {
+		t.Fatalf("node %d: %v", node, err)
+	}
+}
+
 func made(n byte, values map[string]string) session.Record {
 	return session.Record{Version: session.Version{6: n, 15: 9}, Created: time.Now(), Seen: time.Now(), TTL: time.Hour, Payload: payload(values)}
 }
@@ -70,17 +77,11 @@ func TestPastTheCacheIsNotDiscarded(t *testing.T) {
 				defer s.close(t)
 				id, ctx := session.ID{1}, t.Context()
 				first := made(1, m{"a": "1"})
-				write := func(node int, rec session.Record, prev session.Version) {
-					t.Helper()
-					if err := s.nodes[node].Write(ctx, id, rec, prev); err != nil {
-						t.Fatalf("node %d: %v", node, err)
-					}
-				}
-				write(0, first, session.Version{})
+				s.write(t, 0, id, first, session.Version{})
 				s.lose(t, 0, s.durable[0])
-				write(0, made(2, c.with), first.Version)
+				s.write(t, 0, id, made(2, c.with), first.Version)
 				s.lose(t, 1, s.fast[1])
-				write(1, made(3, c.without), first.Version)
+				s.write(t, 1, id, made(3, c.without), first.Version)
 				s.durable[0].Heal()
 				time.Sleep(6 * time.Second)
 				if open := s.nodes[0].Status().Open; open != 0 {

@@ -59,8 +59,9 @@ func (e *engine) settleOwn(ctx context.Context, id session.ID) error {
 // settle tells the durable store of a branch, and returns what that has then.
 func (e *engine) settle(ctx context.Context, v view, id session.ID, b branch) (session.Record, error) {
 	now := e.clock.Now()
-	newest, over := b.reveal(now)
+	before := b.rec.Version // what the cache has, if it has the branch
 	for try := range 100 {
+		newest, over := b.reveal(now)
 		if b.ended {
 			return session.Record{}, or(e.destroy(ctx, id), session.ErrNotFound)
 		}
@@ -68,7 +69,7 @@ func (e *engine) settle(ctx context.Context, v view, id session.ID, b branch) (s
 		next := newest
 		switch {
 		case errors.Is(err, session.ErrNotFound) && (!b.root.Version.IsZero() || over != nil):
-			return session.Record{}, or(e.publish(ctx, v, id, mark(lastVersion(), now, markLasts), b.rec.Version), session.ErrNotFound)
+			return session.Record{}, or(e.publish(ctx, v, id, mark(lastVersion(), now, markLasts), before), session.ErrNotFound)
 		case errors.Is(err, session.ErrNotFound): // the branch began with the session
 			ended, err := e.hasEnded(ctx, id)
 			if ended || err != nil {
@@ -91,13 +92,12 @@ func (e *engine) settle(ctx context.Context, v view, id session.ID, b branch) (s
 				case !is: // the durable store has been told of it since
 					return e.stored(ctx, id)
 				case again.version() != b.version() && !e.rules.noAgain:
-					b = again
-					newest, over = b.reveal(now)
+					b, before = again, again.rec.Version
 					continue
 				}
 			}
 			var stands bool
-			if next, v, stands, err = e.combine(ctx, v, id, b, row, shared); err != nil {
+			if b, next, stands, err = e.combine(ctx, &v, id, b, row, shared); err != nil {
 				return session.Record{}, err
 			}
 			if !stands {
@@ -109,7 +109,7 @@ func (e *engine) settle(ctx context.Context, v view, id session.ID, b branch) (s
 		}
 		switch {
 		case err == nil:
-			return next, e.publish(ctx, v, id, next, b.rec.Version)
+			return next, e.publish(ctx, v, id, next, before)
 		case !raced(err):
 			return session.Record{}, err
 		}
@@ -157,24 +157,44 @@ func (e *engine) branchOf(ctx context.Context, v view, id session.ID) (b branch,
 	return b, err == nil, err
 }
 
-// combine merges a branch with what the durable store has, and reports whether the outcome may be stored; else something has
-// changed meanwhile, and the view that it returns is of the state as it is now. A change that has taken the place of a shared
-// branch in the cache before the note that it is discarded is not to be discarded. Nor is one that somebody was told of because a
-// node writes past the cache: who was told before the note had read that in the state, so it is there still, or the generation
-// has ended.
-func (e *engine) combine(ctx context.Context, v view, id session.ID, b branch, row session.Record, shared bool) (next session.Record, now view, stands bool, err error) {
+// combine merges a branch with what the durable store has. The branch goes on from there, where it is kept: if it grows before
+// the durable store has the outcome, or who has told it can say so, it is not merged with its own past as if that was new.
+// combine returns that branch, or the one it was given if something has changed meanwhile. If it could not be kept, the outcome
+// stands nevertheless, and is to be stored as it is.
+//
+// A change that has taken the place of a shared branch in the cache before the note that it is discarded is not to be discarded.
+// Nor is one that somebody was told of because a node writes past the cache: who was told before the note had read that in the
+// state, so it is there still, or the generation has ended.
+func (e *engine) combine(ctx context.Context, v *view, id session.ID, b branch, row session.Record, shared bool) (_ branch, next session.Record, stands bool, err error) {
 	next, err = e.merge(ctx, id, b, row, shared)
-	if err != nil || !shared || e.rules.noAgain {
-		return next, v, true, err
+	if err != nil || e.rules.noAgain {
+		return b, next, true, err
 	}
-	if now, err = e.look(ctx); err != nil {
-		return next, v, false, err
+	moved := b.next(next)
+	moved.root = row
+	switch {
+	case b.generation == "" && e.journal.has(id) && e.journal.write(ctx, id, moved, b.version()) == nil:
+		return moved, next, false, nil
+	case !shared:
+		return b, next, true, nil
 	}
-	if now.past() || now.Generation != v.Generation {
-		return next, now, false, nil
+	now, err := e.look(ctx)
+	if err != nil {
+		return b, next, false, err
 	}
-	again, is, err := e.branchOf(ctx, now, id)
-	return next, now, err == nil && is && again.version() == b.version(), nil
+	generation := v.Generation
+	if *v = now; now.past() || now.Generation != generation {
+		return b, next, false, nil
+	}
+	err = e.onFast(ctx, func() error { return e.fast.Write(ctx, now.key(id), moved.record(e.clock.Now()), b.version()) })
+	switch {
+	case err == nil:
+		return moved, next, false, nil
+	case errors.Is(err, session.ErrTooLarge):
+		again, is, err := e.branchOf(ctx, now, id)
+		return b, next, err == nil && is && again.version() == b.version(), nil
+	}
+	return b, next, false, unless(unless(err, session.ErrConflict), session.ErrNotFound)
 }
 
 // noteDiscard leaves a note of what is about to be discarded: the changes from one version, without it, to another one. Whoever

@@ -263,13 +263,13 @@ func (s *simulation) step() {
 			})
 		}
 	}
-	if len(s.running) < 8 && s.chance(cmp.Or(s.faults.work, 200)) {
-		s.work(s.nodes[s.rnd.IntN(len(s.nodes))])
+	still := func(t *task) bool { return s.now.Before(t.node.paused) }
+	awake := slices.DeleteFunc(slices.Clone(s.running), still)
+	if n := s.nodes[s.rnd.IntN(len(s.nodes))]; len(awake) < 8 && !s.now.Before(n.paused) && s.chance(cmp.Or(s.faults.work, 200)) {
+		s.work(n)
 	}
-	if len(s.running) > 0 {
-		if t := s.running[s.rnd.IntN(len(s.running))]; !s.now.Before(t.node.paused) {
-			s.resume(t)
-		}
+	if len(awake) > 0 {
+		s.resume(awake[s.rnd.IntN(len(awake))])
 	}
 }
 
