@@ -113,8 +113,19 @@ func newEngine(fast, durable session.Handler, local Local, clock Clock, random i
 	return e
 }
 
-// Read returns what the cache has, if that can be relied on, else what is stored.
+// Read returns what the cache has, if that can be relied on, else what is stored. It looks again if it was about to tell a store
+// of a branch, and that was discarded for what others have.
 func (e *engine) Read(ctx context.Context, id session.ID) (session.Record, error) {
+	for range 100 {
+		rec, err := e.read(ctx, id)
+		if !errors.Is(err, session.ErrConflict) {
+			return rec, err
+		}
+	}
+	return session.Record{}, errBusy
+}
+
+func (e *engine) read(ctx context.Context, id session.ID) (session.Record, error) {
 	if e.journal.has(id) {
 		if err := e.settleOwn(ctx, id); err != nil {
 			return e.readAway(ctx, e.current(), id, err)

@@ -148,6 +148,9 @@ func (s *simulation) look(ctx context.Context, n *node) {
 	over := slices.Clone(s.destroyed)
 	rec, err := n.engine.Read(ctx, s.id)
 	s.logf("node %d reads %q, %v", n.index, rec.Payload, err)
+	if errors.Is(err, session.ErrConflict) || errors.Is(err, session.ErrExists) {
+		s.failf("node %d reads, and is told of a conflict", n.index)
+	}
 	if n.born != born || !s.strict {
 		return
 	}
