@@ -35,11 +35,16 @@ func (v vanishing) Write(ctx context.Context, id session.ID, rec session.Record,
 func TestMergedTwice(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		alone bool // no node reaches the cache
-		left  [2]int64
+		alone               bool     // no node reaches the cache
+		left                [2]int64 // writes of each node until the store vanishes
+		branch, other, want m
 	}{
-		"by another node, of what all share": {left: [2]int64{1: 2}},
-		"by the only one that has it":        {alone: true, left: [2]int64{0: 1}},
+		"by another node, of what all share": {left: [2]int64{1: 2},
+			branch: m{"a": "1", "b": "2"}, other: m{"a": "1", "c": "3"}, want: m{"a": "1", "c": "3"}},
+		"by another node, which is discarded": {left: [2]int64{1: 2},
+			branch: m{"a": "4", "b": "2"}, other: m{"a": "5", "c": "3"}, want: m{"a": "4"}},
+		"by the only one that has it": {alone: true, left: [2]int64{0: 1},
+			branch: m{"a": "1", "b": "2"}, other: m{"a": "1", "c": "3"}, want: m{"a": "1", "c": "3"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -72,11 +77,11 @@ func TestMergedTwice(t *testing.T) {
 					s.lose(t, 1, s.durable[1])
 				}
 				s.lose(t, 0, s.durable[0])
-				s.write(t, 0, id, made(2, m{"a": "1", "b": "2"}), root.Version)
+				s.write(t, 0, id, made(2, c.branch), root.Version)
 				for i := range left {
 					left[i].Store(c.left[i])
 				}
-				err := s.nodes[1].Write(ctx, id, made(3, m{"a": "1", "c": "3"}), root.Version)
+				err := s.nodes[1].Write(ctx, id, made(3, c.other), root.Version)
 				if c.alone {
 					if err != nil {
 						t.Fatal(err)
@@ -97,11 +102,11 @@ func TestMergedTwice(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				want := m{"a": "1"}
+				rest := m{"a": c.want["a"]}
 				if bytes.Contains(seen.Payload, payload(m{"c": "3"})) {
-					want["c"] = "3"
+					rest["c"] = "3"
 				}
-				s.write(t, 0, id, made(100, want), seen.Version)
+				s.write(t, 0, id, made(100, rest), seen.Version)
 				for i := range s.nodes {
 					s.fast[i].Heal()
 					s.durable[i].Heal()
@@ -109,7 +114,7 @@ func TestMergedTwice(t *testing.T) {
 				time.Sleep(20 * time.Second)
 				for i, n := range s.nodes {
 					rec, err := n.Read(ctx, id)
-					if want := payload(m{"a": "1", "c": "3"}); err != nil || string(rec.Payload) != string(want) {
+					if want := payload(c.want); err != nil || string(rec.Payload) != string(want) {
 						t.Errorf("node %d has %q, %v, want %q", i, rec.Payload, err, want)
 					}
 				}

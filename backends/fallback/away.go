@@ -179,7 +179,7 @@ func (e *engine) extend(t tip, id session.ID, rec session.Record, prev session.V
 	case !now.Before(rec.Deadline()):
 		return branch{}, session.ErrNotFound
 	case !t.known:
-	case t.made(rec.Version) && !t.ended:
+	case t.has(rec.Version) && !t.ended:
 		return t.branch, nil // it was written before, and perhaps others have gone on from it
 	case err != nil && (!prev.IsZero() || t.ended):
 		return branch{}, err

@@ -45,11 +45,8 @@ func (b branch) next(rec session.Record) branch {
 }
 
 // has reports whether a version is in the branch, as its root, its end or in between.
-func (b branch) has(v session.Version) bool { return v == b.root.Version || b.made(v) }
-
-// made reports whether a version is in the branch, and all that was changed in it. Of its root something may be discarded.
-func (b branch) made(v session.Version) bool {
-	return v == b.rec.Version || slices.Contains(b.past, v)
+func (b branch) has(v session.Version) bool {
+	return v == b.root.Version || v == b.rec.Version || slices.Contains(b.past, v)
 }
 
 // version is that of the record which carries the branch: just before the one of its session, so that the session itself, or

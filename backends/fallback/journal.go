@@ -199,6 +199,23 @@ func (j *journal) write(ctx context.Context, id session.ID, b branch, at session
 	return errBusy
 }
 
+// move stores what a branch goes on from, in its place, and returns that. A branch that has changed meanwhile is left alone; one
+// that cannot be stored, such as on a full disk, stays as it was.
+func (j *journal) move(ctx context.Context, id session.ID, b, moved branch) (branch, error) {
+	if err := j.begin(id); err != nil {
+		return b, err
+	}
+	defer j.end(id)
+	err := j.local.Write(ctx, id, moved.record(j.clock.Now()), b.version())
+	switch {
+	case err == nil:
+		return moved, nil
+	case raced(err):
+		return b, fmt.Errorf("%w: the session is changed at the same time", session.ErrUnavailable)
+	}
+	return b, nil
+}
+
 // begin notes that a branch is about to be written, and end that it was, or perhaps.
 func (j *journal) begin(id session.ID) error {
 	j.mu.Lock()

@@ -50,8 +50,12 @@ func (e *engine) settleOwn(ctx context.Context, id session.ID) error {
 			return e.journal.settled(ctx, id, own)
 		}
 	}
-	if _, err = e.settle(ctx, v, id, b); unless(err, session.ErrNotFound) != nil {
+	next, err := e.settle(ctx, v, id, b)
+	if unless(err, session.ErrNotFound) != nil {
 		return err
+	}
+	if moved, err := e.journal.read(ctx, id); err == nil && moved.ok && moved.rec.Version == next.Version && !next.Version.IsZero() {
+		own = moved
 	}
 	return e.journal.settled(ctx, id, own)
 }
@@ -157,44 +161,53 @@ func (e *engine) branchOf(ctx context.Context, v view, id session.ID) (b branch,
 	return b, err == nil, err
 }
 
-// combine merges a branch with what the durable store has. The branch goes on from there, where it is kept: if it grows before
-// the durable store has the outcome, or who has told it can say so, it is not merged with its own past as if that was new.
-// combine returns that branch, or the one it was given if something has changed meanwhile. If it could not be kept, the outcome
-// stands nevertheless, and is to be stored as it is.
+// combine merges a branch with what the durable store has. The branch goes on from the outcome, where it is kept: if it grows
+// before the durable store has that, or who has told it can say so, it is not merged with its own past as if that was new. combine
+// returns that branch, and reports whether the outcome may be stored; else something has changed meanwhile.
 //
 // A change that has taken the place of a shared branch in the cache before the note that it is discarded is not to be discarded.
 // Nor is one that somebody was told of because a node writes past the cache: who was told before the note had read that in the
 // state, so it is there still, or the generation has ended.
 func (e *engine) combine(ctx context.Context, v *view, id session.ID, b branch, row session.Record, shared bool) (_ branch, next session.Record, stands bool, err error) {
-	next, err = e.merge(ctx, id, b, row, shared)
+	next, lost, err := e.merge(ctx, id, b, row, shared)
 	if err != nil || e.rules.noAgain {
 		return b, next, true, err
 	}
 	moved := b.next(next)
-	moved.root = row
+	if !shared || !lost { // else it would have a root of which something is discarded
+		moved.root = row
+	}
 	switch {
-	case b.generation == "" && e.journal.has(id) && e.journal.write(ctx, id, moved, b.version()) == nil:
-		return moved, next, false, nil
+	case !shared && b.generation == "" && e.journal != nil:
+		moved, err = e.journal.move(ctx, id, b, moved)
+		return moved, next, true, err
 	case !shared:
 		return b, next, true, nil
 	}
+	generation := v.Generation
 	now, err := e.look(ctx)
 	if err != nil {
 		return b, next, false, err
 	}
-	generation := v.Generation
 	if *v = now; now.past() || now.Generation != generation {
 		return b, next, false, nil
 	}
-	err = e.onFast(ctx, func() error { return e.fast.Write(ctx, now.key(id), moved.record(e.clock.Now()), b.version()) })
-	switch {
-	case err == nil:
-		return moved, next, false, nil
-	case errors.Is(err, session.ErrTooLarge):
-		again, is, err := e.branchOf(ctx, now, id)
-		return b, next, err == nil && is && again.version() == b.version(), nil
+	if next.Version == row.Version { // it has nothing new
+		moved = b
+	} else if err = e.tell(ctx, func() error {
+		err := e.onFast(ctx, func() error { return e.fast.Write(ctx, now.key(id), moved.record(e.clock.Now()), b.version()) })
+		if errors.Is(err, session.ErrTooLarge) {
+			moved, err = b, nil
+		}
+		return err
+	}); err != nil {
+		return b, next, false, unless(unless(err, session.ErrConflict), session.ErrNotFound)
 	}
-	return b, next, false, unless(unless(err, session.ErrConflict), session.ErrNotFound)
+	if *v = e.current(); v.past() || v.Generation != generation {
+		return b, next, false, nil
+	}
+	again, is, err := e.branchOf(ctx, *v, id)
+	return moved, next, err == nil && is && again.version() == moved.version(), nil
 }
 
 // noteDiscard leaves a note of what is about to be discarded: the changes from one version, without it, to another one. Whoever
@@ -270,7 +283,7 @@ func unless(err, expected error) error {
 // Of what both have changed, it is the later one's; what is lost with that is kept as a letter. But if all nodes share the
 // branch, in the cache, whoever has changed the durable store has not yet been able to say so there. So nobody has been told
 // that it was stored, and it is discarded: they make their change again.
-func (e *engine) merge(ctx context.Context, id session.ID, b branch, row session.Record, shared bool) (next session.Record, err error) {
+func (e *engine) merge(ctx context.Context, id session.ID, b branch, row session.Record, shared bool) (next session.Record, lost bool, err error) {
 	e.conflicts.Add(1)
 	later, earlier := b.rec, row
 	if !row.Successor.IsZero() || !shared && b.rec.Successor.IsZero() && newer(row.Version, b.rec.Version) {
@@ -285,7 +298,7 @@ func (e *engine) merge(ctx context.Context, id session.ID, b branch, row session
 	changed, lost := false, true
 	if later.Successor.IsZero() { // else the session has ended, or goes on under another id
 		if changed, lost, err = e.mergeSealed(id, b.root, later, earlier, &next, shared); err != nil {
-			return session.Record{}, err
+			return session.Record{}, false, err
 		}
 	}
 	switch {
@@ -295,12 +308,12 @@ func (e *engine) merge(ctx context.Context, id session.ID, b branch, row session
 		err = e.letter(ctx, id, earlier)
 	}
 	if err != nil {
-		return session.Record{}, err
+		return session.Record{}, false, err
 	}
 	if later.Version == row.Version && !changed {
-		return row, nil // it has nothing new
+		return row, lost, nil // it has nothing new
 	}
-	return next, nil
+	return next, lost, nil
 }
 
 // stamp makes a version that is later than another one, and like no other.

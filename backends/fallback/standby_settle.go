@@ -73,7 +73,7 @@ func (s *standby) carry(ctx context.Context, id session.ID, b branch) (next sess
 	case b.has(row.Version):
 		next = b.rec
 	default:
-		if next, err = s.merge(ctx, id, b, row, false); err != nil || next.Version == row.Version {
+		if next, _, err = s.merge(ctx, id, b, row, false); err != nil || next.Version == row.Version {
 			return next, err
 		}
 	}
