@@ -32,7 +32,7 @@ func (b *bench) sizes() error {
 			return err
 		}
 		// Under a key of the length of ours, and with a time to live, as ours.
-		if err := db.Set(ctx, strings.Repeat("k", len("nonstick:")+64), data, ttl).Err(); err != nil {
+		if err := db.Set(ctx, strings.Repeat("k", len("nonstick:")+44), data, ttl).Err(); err != nil {
 			return err
 		}
 		if err := b.addMemory(ctx, db, rawString, size); err != nil {

@@ -49,7 +49,7 @@
 //
 // # What is stored
 //
-// One key a session: the prefix and the id in hexadecimal digits. It is a hash with the field r, the encoded
+// One key a session: the prefix and the id in base64url, with padding. It is a hash with the field r, the encoded
 // session.Record, and, only if the session was touched since it was last written, t, when it was last seen in
 // milliseconds since 1970. Every key has a time to live from the first moment on, so Redis forgets by itself and GC has
 // nothing to do. Reading is one HMGET; Write and Touch are one script each, on this one key, so they work in a cluster.

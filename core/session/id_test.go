@@ -248,6 +248,9 @@ func TestIDDoesNotPrint(t *testing.T) {
 	if got := string(id.AppendHex([]byte("s:"))); got != "s:"+hex.EncodeToString(id[:]) {
 		t.Errorf("AppendHex: %s", got)
 	}
+	if got := string(id.AppendBase64([]byte("s:"))); got != "s:"+base64.URLEncoding.EncodeToString(id[:]) {
+		t.Errorf("AppendBase64: %s", got)
+	}
 	if id.IsZero() || !(session.ID{}).IsZero() {
 		t.Error("IsZero")
 	}

@@ -98,7 +98,7 @@ func TestOptionsHaveAnEffect(t *testing.T) {
 		}
 		found := 0
 		for _, prefix := range []string{"a:", "b:"} {
-			found += len(r.Admin().Keys(t.Context(), prefix+string(id.AppendHex(nil))).Val())
+			found += len(r.Admin().Keys(t.Context(), prefix+string(id.AppendBase64(nil))).Val())
 		}
 		if strings.HasSuffix(option, "Prefix") != (found == 1) {
 			t.Errorf("%s: %d keys have the prefix", option, found)

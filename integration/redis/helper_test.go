@@ -77,7 +77,7 @@ func record(v session.Version, payload string) session.Record {
 }
 
 // key is where a Store with the default prefix keeps a session.
-func key(id session.ID) string { return defaultPrefix + string(id.AppendHex(nil)) }
+func key(id session.ID) string { return defaultPrefix + string(id.AppendBase64(nil)) }
 
 // must ends the test at an error.
 func must(t testing.TB, what string, err error) {

@@ -92,7 +92,7 @@ func harness(t testing.TB, r *servers.Redis, url, prefix string, db, tooLarge in
 		Garble: func(ctx context.Context, id session.ID) error {
 			_, err := r.Admin().TxPipelined(ctx, func(p redis.Pipeliner) error {
 				p.Select(ctx, db)
-				p.HSet(ctx, prefix+string(id.AppendHex(nil)), "r", "not a record")
+				p.HSet(ctx, prefix+string(id.AppendBase64(nil)), "r", "not a record")
 				p.Select(ctx, 0)
 				return nil
 			})

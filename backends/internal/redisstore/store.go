@@ -100,5 +100,5 @@ func (s *Store) Close() error {
 // key returns the key of a session.
 func (s *Store) key(id session.ID) string {
 	var buf [128]byte // enough for prefixes of 64 bytes, then one more allocation
-	return string(id.AppendHex(append(buf[:0], s.prefix...)))
+	return string(id.AppendBase64(append(buf[:0], s.prefix...)))
 }
