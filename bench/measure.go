@@ -192,7 +192,7 @@ func (b *bench) stop() {
 func (b *bench) run(c *child, w workload, clients int) (Run, error) {
 	r := Run{Variant: c.name, Workload: w.name, Clients: clients}
 	if w.warm {
-		if _, err := load(c, w, clients, b.each/4); err != nil {
+		if _, err := load(c, w, clients, b.each/2); err != nil {
 			return r, err
 		}
 	}
