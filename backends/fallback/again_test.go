@@ -8,8 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nonstick-go/nonstick/backends/fallback"
-	"github.com/nonstick-go/nonstick/core/memstore"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/core/sessiontest"
 )
@@ -51,19 +49,10 @@ func TestMergedTwice(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				id, ctx := session.ID{1}, t.Context()
 				var left [2]atomic.Int64
-				s := &apart{}
-				fast, durable := memstore.New(nil), memstore.New(nil)
-				for i := range s.nodes {
-					s.fast[i], s.durable[i] = sessiontest.NewFaulty(fast), sessiontest.NewFaulty(durable)
-					node, err := fallback.New(lasting{s.fast[i]}, vanishing{lasting{s.durable[i]}, id, &left[i]},
-						&fallback.Options{Logger: quiet().Logger, Local: memstore.New(nil)})
-					if err != nil {
-						t.Fatal(err)
-					}
-					s.nodes[i] = node
-				}
+				s := newApartOn(t, func(node int, durable *sessiontest.Faulty) session.Handler {
+					return vanishing{lasting{durable}, id, &left[node]}
+				})
 				defer s.close(t)
-				time.Sleep(time.Second)
 
 				root := made(1, m{"a": "1"})
 				s.write(t, 0, id, root, session.Version{})

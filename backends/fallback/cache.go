@@ -76,13 +76,18 @@ func (e *engine) bury(ctx context.Context, v view, id session.ID) error {
 // the cache is believed by then, others may have stored more when it was not, and have had no reason to tell it to the
 // cache; so what is stored now is what goes there.
 func (e *engine) publish(ctx context.Context, v view, id session.ID, rec session.Record, prev session.Version) error {
-	if e.own() {
-		return nil // nobody believes the cache
-	}
-	if v.reliable(e.clock.Now()) || e.rules.noRecall && v.reliable(v.at) {
-		return e.tell(ctx, func() error { return e.put(ctx, v, id, rec, prev) })
-	}
 	change := rec.Version
+	if !e.own() && (v.reliable(e.clock.Now()) || e.rules.noRecall && v.reliable(v.at)) {
+		if err := e.tell(ctx, func() error { return e.put(ctx, v, id, rec, prev) }); err != nil || !e.own() {
+			return err
+		}
+	}
+	switch {
+	case e.own() && v.past(): // nobody believed the cache
+		return nil
+	case e.own(): // since our word: before that it may have been discarded for what the cache had
+		return e.notDiscarded(ctx, id, change)
+	}
 	v, err := e.look(ctx)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package fallback_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -19,11 +20,16 @@ type apart struct {
 }
 
 func newApart(t *testing.T) *apart {
+	return newApartOn(t, func(_ int, durable *sessiontest.Faulty) session.Handler { return lasting{durable} })
+}
+
+// newApartOn is newApart with something between each node and the durable store.
+func newApartOn(t *testing.T, between func(node int, durable *sessiontest.Faulty) session.Handler) *apart {
 	s := new(apart)
 	fast, durable := memstore.New(nil), memstore.New(nil)
 	for i := range s.nodes {
 		s.fast[i], s.durable[i] = sessiontest.NewFaulty(fast), sessiontest.NewFaulty(durable)
-		store, err := fallback.New(lasting{s.fast[i]}, lasting{s.durable[i]},
+		store, err := fallback.New(lasting{s.fast[i]}, between(i, s.durable[i]),
 			&fallback.Options{Logger: quiet().Logger, Local: memstore.New(nil)})
 		if err != nil {
 			t.Fatal(err)
@@ -134,4 +140,80 @@ func TestOneFailureAfterAnOutage(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A node stores a change, which is then discarded for a branch that another node has in the cache. Only after that it finds that it
+// cannot tell the cache: what it says in the state comes too late for this change, so nobody is told that it is stored.
+func TestDiscardedBeforeTheWord(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newApart(t)
+		defer s.close(t)
+		id, ctx := session.ID{1}, t.Context()
+		first := made(1, m{"a": "1"})
+		s.write(t, 0, id, first, session.Version{})
+		s.lose(t, 0, s.durable[0])
+		s.write(t, 0, id, made(2, m{"a": "2"}), first.Version)
+		s.fast[1].Before(sessiontest.OpWrite, 1, func(context.Context) error {
+			s.durable[0].Heal()
+			time.Sleep(6 * time.Second)
+			return session.ErrUnavailable
+		})
+		if err := s.nodes[1].Write(ctx, id, made(3, m{"a": "3"}), first.Version); !errors.Is(err, session.ErrConflict) {
+			t.Errorf("the change is discarded, and its visitor is told %v", err)
+		}
+		if rec, err := s.nodes[1].Read(ctx, id); err != nil || string(rec.Payload) != string(payload(m{"a": "2"})) {
+			t.Errorf("there is %q, %v", rec.Payload, err)
+		}
+	})
+}
+
+// If it says so just before the change is replaced, its visitor may still have found it there. Then a letter keeps it.
+func TestDiscardedAfterTheWord(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		id, ctx := session.ID{1}, t.Context()
+		var last func()
+		s := newApartOn(t, func(node int, durable *sessiontest.Faulty) session.Handler {
+			return hooked{lasting{durable}, func(rec session.Record) {
+				if node == 0 && rec.Version[7] != 0 && last != nil { // the outcome of the merge
+					do := last
+					last = nil
+					do()
+				}
+			}, id}
+		})
+		defer s.close(t)
+		first := made(1, m{"a": "1"})
+		s.write(t, 0, id, first, session.Version{})
+		s.lose(t, 0, s.durable[0])
+		s.write(t, 0, id, made(2, m{"a": "2"}), first.Version)
+		s.fast[1].Before(sessiontest.OpWrite, 1, func(context.Context) error {
+			last = func() {
+				s.fast[1].Before(sessiontest.OpWrite, -1, sessiontest.Fail)
+				_ = s.nodes[1].Write(ctx, session.ID{2}, first, session.Version{})
+			}
+			s.durable[0].Heal()
+			time.Sleep(6 * time.Second)
+			return session.ErrUnavailable
+		})
+		_ = s.nodes[1].Write(ctx, id, made(3, m{"a": "3"}), first.Version)
+		if n := s.nodes[0].Status().DeadLetters; last != nil || n != 1 {
+			t.Errorf("%d dead letters, want 1", n)
+		}
+	})
+}
+
+// hooked does something before a session is stored.
+type hooked struct {
+	lasting
+	before func(rec session.Record)
+	id     session.ID
+}
+
+func (h hooked) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
+	if id == h.id {
+		h.before(rec)
+	}
+	return h.lasting.Write(ctx, id, rec, prev)
 }
