@@ -45,7 +45,9 @@ func faults() map[string]fault {
 			lag: true, begin: func(s *site) { s.nodes[0].redis.Redirect("127.0.0.1:1"); s.nodes[0].redis.LoseShare(1000) }, lasts: while,
 			end: func(s *site) { s.nodes[0].redis.Redirect(s.redis.Addr()); s.nodes[0].redis.LoseShare(0) },
 		},
-		"Redis forgets its scripts": {begin: func(s *site) { s.must(s.redis.Admin().ScriptFlush(s.t.Context()).Err()) }},
+		"Redis forgets its scripts": { // which each node takes for a restart when it next runs one
+			lag: true, begin: func(s *site) { s.must(s.redis.Admin().ScriptFlush(s.t.Context()).Err()) }, lasts: while,
+		},
 		"Redis takes no writes": {
 			lag: true, begin: func(s *site) { s.must(s.redis.Admin().ConfigSet(s.t.Context(), "maxmemory", "1").Err()) }, lasts: while,
 			end: func(s *site) { s.must(s.redis.Admin().ConfigSet(s.t.Context(), "maxmemory", "0").Err()) },
