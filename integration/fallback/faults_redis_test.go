@@ -92,7 +92,10 @@ func pinned(lasts time.Duration, begin, end []any) fault {
 			s.must(conn.Do(s.t.Context(), begin...).Err())
 			s.must(conn.ClientKillByFilter(s.t.Context(), "TYPE", "normal").Err())
 		},
-		end: func(s *site) { s.must(conn.Do(s.t.Context(), end...).Err()) },
+		end: func(s *site) {
+			s.must(conn.Do(s.t.Context(), end...).Err())
+			_ = conn.Close() // the pool is small, and there may be many faults
+		},
 	}
 }
 
