@@ -61,6 +61,17 @@ func (s *apart) write(t *testing.T, node int, id session.ID, rec session.Record,
 	}
 }
 
+// split stores a session of which node 0, without the durable store, has a branch with other values then. It returns what both
+// were made of.
+func (s *apart) split(t *testing.T, id session.ID, values map[string]string) session.Record {
+	t.Helper()
+	first := made(1, m{"a": "1"})
+	s.write(t, 0, id, first, session.Version{})
+	s.lose(t, 0, s.durable[0])
+	s.write(t, 0, id, made(2, values), first.Version)
+	return first
+}
+
 func made(n byte, values map[string]string) session.Record {
 	return session.Record{Version: session.Version{6: n, 15: 9}, Created: time.Now(), Seen: time.Now(), TTL: time.Hour, Payload: payload(values)}
 }
@@ -82,10 +93,7 @@ func TestPastTheCacheIsNotDiscarded(t *testing.T) {
 				s := newApart(t)
 				defer s.close(t)
 				id, ctx := session.ID{1}, t.Context()
-				first := made(1, m{"a": "1"})
-				s.write(t, 0, id, first, session.Version{})
-				s.lose(t, 0, s.durable[0])
-				s.write(t, 0, id, made(2, c.with), first.Version)
+				first := s.split(t, id, c.with)
 				s.lose(t, 1, s.fast[1])
 				s.write(t, 1, id, made(3, c.without), first.Version)
 				s.durable[0].Heal()
@@ -150,10 +158,7 @@ func TestDiscardedBeforeTheWord(t *testing.T) {
 		s := newApart(t)
 		defer s.close(t)
 		id, ctx := session.ID{1}, t.Context()
-		first := made(1, m{"a": "1"})
-		s.write(t, 0, id, first, session.Version{})
-		s.lose(t, 0, s.durable[0])
-		s.write(t, 0, id, made(2, m{"a": "2"}), first.Version)
+		first := s.split(t, id, m{"a": "2"})
 		s.fast[1].Before(sessiontest.OpWrite, 1, func(context.Context) error {
 			s.durable[0].Heal()
 			time.Sleep(6 * time.Second)
@@ -184,10 +189,7 @@ func TestDiscardedAfterTheWord(t *testing.T) {
 			}, id}
 		})
 		defer s.close(t)
-		first := made(1, m{"a": "1"})
-		s.write(t, 0, id, first, session.Version{})
-		s.lose(t, 0, s.durable[0])
-		s.write(t, 0, id, made(2, m{"a": "2"}), first.Version)
+		first := s.split(t, id, m{"a": "2"})
 		s.fast[1].Before(sessiontest.OpWrite, 1, func(context.Context) error {
 			last = func() {
 				s.fast[1].Before(sessiontest.OpWrite, -1, sessiontest.Fail)

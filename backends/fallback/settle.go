@@ -51,8 +51,10 @@ func (e *engine) settleOwn(ctx context.Context, id session.ID) error {
 	if unless(err, session.ErrNotFound) != nil {
 		return err
 	}
-	if moved, err := e.journal.read(ctx, id); err == nil && moved.ok && moved.rec.Version == next.Version && !next.Version.IsZero() {
-		own = moved
+	if err == nil && next.Version != b.rec.Version { // it was merged, and the entry may have gone on from that
+		if moved, err := e.journal.read(ctx, id); err == nil && moved.ok && moved.rec.Version == next.Version {
+			own = moved
+		}
 	}
 	return e.journal.settled(ctx, id, own)
 }
