@@ -58,17 +58,22 @@ func (n *named) add(c *carrier, token string) {
 	switch {
 	case errors.Is(err, errMalformed):
 		n.malformed++
+		return
 	case err != nil:
 		n.forged++
-	case !slices.Contains(n.ids, s.id()):
-		if c.keep && n.secrets == nil {
-			n.secrets = new([maxTokens]secret)
-		}
-		if c.keep {
-			n.secrets[len(n.ids)] = s
-		}
-		n.ids = append(n.ids, s.id())
+		return
 	}
+	id := s.id()
+	if slices.Contains(n.ids, id) {
+		return
+	}
+	if c.keep && n.secrets == nil {
+		n.secrets = new([maxTokens]secret)
+	}
+	if c.keep {
+		n.secrets[len(n.ids)] = s
+	}
+	n.ids = append(n.ids, id)
 }
 
 // secret returns that of the token of a session, nil if no session is read with it.
