@@ -141,17 +141,22 @@ func readOnly(m *session.Manager) server {
 	return nonstickHTTP(m, session.ReadOnly, session.Optimistic)
 }
 
+// seldom has no session kept alive while it is measured: each would be once in a round, since rounds are as long as the
+// default interval and its requests are few. What that costs, always measures.
+func seldom() session.Options { return session.Options{TouchInterval: 30 * time.Minute} }
+
+func always() session.Options { return session.Options{TouchInterval: time.Nanosecond} }
+
 func nonstickVariants() []variant {
-	var o session.Options
-	always := session.Options{TouchInterval: time.Nanosecond}
-	locking := session.Options{Lock: session.LockOptions{MaxWaiters: connection}} // no more come at once, so none is refused
+	o, locking := seldom(), seldom()
+	locking.Lock.MaxWaiters = connection // no more come at once, so none is refused
 	return []variant{
 		crowd(on("nonstick-goredis", "http", "raw-goredis", openGoredis, o, plain)),
 		crowd(on("nonstick-redigo", "http", "raw-redigo", openRedigo, o, plain)),
 		only(on("nonstick-goredis-readonly", "http", "raw-goredis", openGoredis, o, readOnly), "read"),
 		crowd(only(on("nonstick-goredis-exclusive", "http", "raw-goredis", openGoredis, locking, exclusive), "change", "hot")),
 		only(on("nonstick-redigo-exclusive", "http", "raw-redigo", openRedigo, locking, exclusive), "change", "hot"),
-		only(on("nonstick-goredis-touch", "http", "raw-goredis", openGoredis, always, plain), "slide"),
+		only(on("nonstick-goredis-touch", "http", "raw-goredis", openGoredis, always(), plain), "slide"),
 		only(on("nonstick-goredis-defaults", "http", "raw-goredis-defaults", openGoredisURL, o, plain), "defaults"),
 		only(on("nonstick-redigo-defaults", "http", "raw-redigo-defaults", openRedigoURL, o, plain), "defaults"),
 		on("nonstick-gin", "gin", "raw-gin", openGoredis, o, func(m *session.Manager) server {
@@ -168,13 +173,12 @@ func nonstickVariants() []variant {
 
 // nonstickElsewhere are the backends that are not Redis alone.
 func nonstickElsewhere() []variant {
-	var o session.Options
+	o := seldom()
 	memory := on("nonstick-memory", "http", "nonstick-memory", openMemory, o, plain)
 	files := on("nonstick-files", "http", "gorilla-files", openFiles, o, plain)
 	mysql := on("nonstick-mysql", "http", "raw-mysql", openDurable, o, plain)
 	pool := on("nonstick-mysql-pool", "http", "raw-mysql", openDurablePool, o, plain)
-	always := session.Options{TouchInterval: time.Nanosecond}
-	touch := only(on("nonstick-mysql-touch", "http", "raw-mysql", openDurable, always, plain), "slide")
+	touch := only(on("nonstick-mysql-touch", "http", "raw-mysql", openDurable, always(), plain), "slide")
 	both := on("nonstick-fallback", "http", "raw-goredis", openFallback, o, plain)
 	memory.redis, files.redis, mysql.redis, pool.redis, touch.redis = false, false, false, false, false
 	mysql.mysql, pool.mysql, touch.mysql, both.mysql = true, true, true, true
