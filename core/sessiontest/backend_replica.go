@@ -70,7 +70,13 @@ func replicaOther(p *probe) {
 		p.follow(nodes[0], id, mine)
 		p.follow(nodes[0], next, other)
 	}
-	p.want("ReadReplica of nothing", p.replica(p.ctx, nodes[0], p.id()), session.ErrNotFound)
+	none := p.id()
+	err := p.replica(p.ctx, nodes[0], none)
+	for end := time.Now().Add(lag); err != nil && !errors.Is(err, session.ErrNotFound) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond) // in a cluster it is on any replica, perhaps on one that was not asked for anything yet
+		err = p.replica(p.ctx, nodes[0], none)
+	}
+	p.want("ReadReplica of nothing", err, session.ErrNotFound)
 }
 
 func replicaForgets(p *probe) {
