@@ -117,10 +117,14 @@ func (c *crowd) find(format string, args ...any) {
 	c.findings = append(c.findings, fmt.Sprintf("%s, at %v: ", c.phase, time.Now().UTC().Format(time.TimeOnly))+fmt.Sprintf(format, args...))
 }
 
-// leave sends all visitors home and fails the test for what they have found.
+// leave sends all visitors home.
 func (c *crowd) leave() {
 	close(c.stop)
 	c.running.Wait()
+}
+
+// fail fails the test for what the visitors have found.
+func (c *crowd) fail() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, f := range c.findings[:min(len(c.findings), 10)] {
@@ -129,7 +133,6 @@ func (c *crowd) leave() {
 	if n := len(c.findings); n > 10 {
 		c.site.t.Errorf("and %d more", n-10)
 	}
-	c.findings = nil
 }
 
 // report logs how long requests took in each phase.
