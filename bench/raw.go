@@ -77,15 +77,17 @@ func rawOps[C any](st rawStore, from func(C) (context.Context, string), give fun
 	}
 }
 
-func rawHTTP(st rawStore) server {
-	return serveHTTP(rawOps(st, func(x exchange) (context.Context, string) {
-		if c, err := x.r.Cookie(rawCookie); err == nil {
-			return x.r.Context(), c.Value
-		}
-		return x.r.Context(), ""
-	}, func(x exchange, key string) {
-		http.SetCookie(x.w, &http.Cookie{Name: rawCookie, Value: key, HttpOnly: true})
-	}), nil)
+func rawHTTP(st rawStore) server { return serveHTTP(rawOps(st, rawID, rawGive), nil) }
+
+func rawID(x exchange) (context.Context, string) {
+	if c, err := x.r.Cookie(rawCookie); err == nil {
+		return x.r.Context(), c.Value
+	}
+	return x.r.Context(), ""
+}
+
+func rawGive(x exchange, key string) {
+	http.SetCookie(x.w, &http.Cookie{Name: rawCookie, Value: key, HttpOnly: true})
 }
 
 func rawGin(st rawStore) server {
@@ -127,6 +129,7 @@ func rawVariants() []variant {
 	return []variant{
 		crowd(on("raw-goredis", "http", "raw-goredis", rawHTTP, rawGoredis)),
 		crowd(on("raw-redigo", "http", "raw-redigo", rawHTTP, rawRedigo)),
+		only(variant{name: "raw-goredis-guarded", framework: "http", floor: "raw-goredis", redis: true, open: guardedHTTP}, "read", "change"),
 		on("raw-rueidis", "http", "raw-rueidis", rawHTTP, rawRueidis),
 		on("raw-gin", "gin", "raw-gin", rawGin, rawGoredis),
 		on("raw-echo", "echo", "raw-echo", rawEcho, rawGoredis),
