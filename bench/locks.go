@@ -38,8 +38,8 @@ func lockWays() []struct {
 	name string
 	open func(addr string, nodes int) (lockWay, error)
 } {
-	guard := func(lock func(*redis.Client) lockFunc) func(string, int) (lockWay, error) {
-		return func(addr string, nodes int) (lockWay, error) { return openGuarded(addr, nodes, lock) }
+	with := func(lock func(*redis.Client) lockFunc) func(string, int) (lockWay, error) {
+		return func(addr string, nodes int) (lockWay, error) { return openLocked(addr, nodes, lock) }
 	}
 	ours := func(open openStore) func(string, int) (lockWay, error) {
 		return func(addr string, nodes int) (lockWay, error) { return openExclusive(addr, nodes, open) }
@@ -51,8 +51,8 @@ func lockWays() []struct {
 		{lockIdeal, func(string, int) (lockWay, error) { return new(mutexWay), nil }},
 		{"nonstick-goredis", ours(openGoredisURL)},
 		{"nonstick-redigo", ours(openRedigoURL)},
-		{"redislock-1ms", guard(redislockOften)},
-		{"redsync", guard(redsyncDefault)},
+		{"redislock-1ms", with(redislockOften)},
+		{"redsync", with(redsyncDefault)},
 	}
 }
 
@@ -251,14 +251,14 @@ func (w *exclusiveWay) close() {
 // lockFunc takes a lock and returns what releases it.
 type lockFunc func(context.Context) (unlock func(), err error)
 
-// guardedWay is a number beside the lock of a library.
-type guardedWay struct {
+// lockedWay is a number beside the lock of a library.
+type lockedWay struct {
 	clients []*redis.Client
 	locks   []lockFunc
 }
 
-func openGuarded(addr string, nodes int, lock func(*redis.Client) lockFunc) (lockWay, error) {
-	w := new(guardedWay)
+func openLocked(addr string, nodes int, lock func(*redis.Client) lockFunc) (lockWay, error) {
+	w := new(lockedWay)
 	for range nodes {
 		c := goredisClient(env{redis: addr})
 		w.clients, w.locks = append(w.clients, c), append(w.locks, lock(c))
@@ -266,7 +266,7 @@ func openGuarded(addr string, nodes int, lock func(*redis.Client) lockFunc) (loc
 	return w, w.clients[0].Set(context.Background(), "number", 0, 0).Err()
 }
 
-func (w *guardedWay) section(ctx context.Context, node int, inside func()) error {
+func (w *lockedWay) section(ctx context.Context, node int, inside func()) error {
 	unlock, err := w.locks[node](ctx)
 	if err != nil {
 		return err
@@ -280,11 +280,11 @@ func (w *guardedWay) section(ctx context.Context, node int, inside func()) error
 	return w.clients[node].Set(ctx, "number", n+1, time.Hour).Err()
 }
 
-func (w *guardedWay) count(ctx context.Context) (int, error) {
+func (w *lockedWay) count(ctx context.Context) (int, error) {
 	return w.clients[0].Get(ctx, "number").Int()
 }
 
-func (w *guardedWay) close() {
+func (w *lockedWay) close() {
 	for _, c := range w.clients {
 		_ = c.Close()
 	}

@@ -35,7 +35,7 @@ func main() {
 	flag.IntVar(&p.sessions, "sessions", 10_000, "sessions of each variant")
 	flag.DurationVar(&p.within, "within", 0, "begin no round that would not end within this `time` (default: all rounds)")
 	flag.IntVar(&p.clients, "clients", 0, "at most this many clients at once (default: 1, 16 and 64)")
-	flag.StringVar(&p.profiles, "profile", "", "measure nothing: write profiles of a second of each workload to this `folder`")
+	flag.StringVar(&p.profiles, "profile", "", "measure nothing: write profiles of each workload, of a second or as long as -each, to this `folder`")
 	kinds := flag.String("kinds", "", "of profiles: `list` of profile (CPU), allocs, mutex and block (default: profile,allocs)")
 	papers := flag.String("papers", "", "the `folder` of the project, whose README.md and docs/performance.md get their tables")
 	flag.Parse()
@@ -56,7 +56,8 @@ func main() {
 		}
 		if p.profiles != "" {
 			p.kinds = strings.Split(cmp.Or(*kinds, "profile,allocs"), ",")
-			p.rounds, p.each = 1, time.Duration(len(p.kinds))*time.Second+500*time.Millisecond
+			p.rounds, p.seconds = 1, max(1, int(p.each.Seconds()))
+			p.each = time.Duration(len(p.kinds)*p.seconds)*time.Second + 500*time.Millisecond
 		}
 		p.match, p.note = pattern.MatchString, *note
 		return p.run(*out, *papers)

@@ -26,6 +26,7 @@ type plan struct {
 	note     string
 	profiles string   // a folder to write profiles to
 	kinds    []string // of profiles
+	seconds  int      // that a profile takes
 	progress io.Writer
 }
 
@@ -242,11 +243,14 @@ func (b *bench) work(c *child, w workload, clients int) (outcome, error) {
 		wg.Go(func() {
 			for _, kind := range b.kinds {
 				file := filepath.Join(b.profiles, fmt.Sprintf("%s-%s-%d.%s", c.name, w.name, clients, kind))
-				failed = errors.Join(failed, c.profile(kind, 1, file))
+				failed = errors.Join(failed, c.profile(kind, b.seconds, file))
 			}
 		})
 	}
 	o, err := load(c, w, clients, b.each)
 	wg.Wait()
+	if b.profiles != "" {
+		_, _ = fmt.Fprintf(b.progress, "%s, %s, %d clients: %d requests in %.1f s\n", c.name, w.name, clients, o.requests, o.seconds)
+	}
 	return o, errors.Join(err, failed)
 }
