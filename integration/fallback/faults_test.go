@@ -13,7 +13,6 @@ import (
 type fault struct {
 	sticky bool // each visitor stays with one node: what the outage of both servers asks for
 	apart  bool // nodes have to go on without knowing of each other: only what has ended in the end is promised
-	spared bool // MariaDB is, so a node that counts it as away has stood still, with the whole machine
 	lag    bool // not all nodes reach Redis, or it can still be read: who reads it may believe it for a second longer
 	redis  *servers.RedisOptions
 	before func(*site)
@@ -28,17 +27,17 @@ func faults() map[string]fault {
 	kill := func(s *site) { s.redis.Kill() }
 	restart := func(s *site) { s.redis.Restart() }
 	return map[string]fault{
-		"Redis is killed and comes back empty": {spared: true, begin: kill, lasts: while, end: restart},
-		"Redis is restarted at once":           {spared: true, begin: func(s *site) { kill(s); restart(s) }},
+		"Redis is killed and comes back empty": {begin: kill, lasts: while, end: restart},
+		"Redis is restarted at once":           {begin: func(s *site) { kill(s); restart(s) }},
 		"Redis comes back with an older snapshot": {
-			spared: true, before: func(s *site) { s.must(s.redis.Admin().Save(s.t.Context()).Err()) },
-			begin: kill, lasts: while, end: restart,
+			before: func(s *site) { s.must(s.redis.Admin().Save(s.t.Context()).Err()) },
+			begin:  kill, lasts: while, end: restart,
 		},
 		"Redis is set back to an older snapshot at once": {
 			before: func(s *site) { s.must(s.redis.Admin().Save(s.t.Context()).Err()) },
 			begin:  func(s *site) { kill(s); restart(s) },
 		},
-		"Redis stands still": {spared: true, begin: func(s *site) { s.redis.Stop() }, lasts: while, end: func(s *site) { s.redis.Continue() }},
+		"Redis stands still": {begin: func(s *site) { s.redis.Stop() }, lasts: while, end: func(s *site) { s.redis.Continue() }},
 		"Redis loses answers": {
 			lag: true, begin: func(s *site) { s.loseShare(50) }, lasts: while, end: func(s *site) { s.loseShare(0) },
 		},

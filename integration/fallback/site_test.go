@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,8 +57,6 @@ type node struct {
 	store        *fallback.Store
 	manager      *session.Manager
 	handler      http.Handler
-
-	mariaAway atomic.Bool // it was, for a while at least
 }
 
 // newSite starts a site and waits until its nodes read from Redis. Nil options mean those of the servers.
@@ -113,11 +110,7 @@ func (n *node) start(redisURL, mariaURL string, lock session.LockOptions, log io
 	if err != nil {
 		return err
 	}
-	opts := fallback.Options{Mode: n.mode, Logger: slog.New(slog.NewTextHandler(log, nil)).With("node", n.name), Observe: func(ev fallback.Event) {
-		if ev.Kind == fallback.EventDown && ev.Store == "durable" {
-			n.mariaAway.Store(true)
-		}
-	}}
+	opts := fallback.Options{Mode: n.mode, Logger: slog.New(slog.NewTextHandler(log, nil)).With("node", n.name)}
 	if n.mode == fallback.Mirrored {
 		if opts.Local, err = filestore.New(n.dir, nil); err != nil {
 			return err
