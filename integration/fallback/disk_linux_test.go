@@ -63,6 +63,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	c := s.visit(10, false, 60*time.Millisecond, 0)
 	s.suffer(f, c, time.Second)
+	c.fail()
 }
 
 // hog makes large sessions for some time, and returns how many were refused or not acknowledged by MariaDB.

@@ -39,7 +39,9 @@ func TestStandby(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSiteIn(t, fallback.Standby, &servers.RedisOptions{Config: []string{"appendonly yes", "appendfsync always"}})
-			s.suffer(f, s.visit(10, f.sticky, 60*time.Millisecond, 0), time.Second)
+			c := s.visit(10, f.sticky, 60*time.Millisecond, 0)
+			s.suffer(f, c, time.Second)
+			c.fail()
 		})
 	}
 }
