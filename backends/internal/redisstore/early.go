@@ -39,9 +39,18 @@ func (e *early) Done() <-chan struct{} {
 	return e.real.Done()
 }
 
+// Err is never nil when Done is closed, as by release: contexts that a client has derived would panic.
 func (e *early) Err() error {
-	if err := e.Context.Err(); err != nil || e.end.IsZero() || time.Now().Before(e.end) {
+	if err := e.Context.Err(); err != nil || e.end.IsZero() {
 		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.real != nil && e.real.Err() != nil {
+		return e.real.Err()
+	}
+	if time.Now().Before(e.end) {
+		return nil
 	}
 	return context.DeadlineExceeded
 }

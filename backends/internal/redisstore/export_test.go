@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"context"
 	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
@@ -25,4 +26,10 @@ func Remembered(token session.LockToken, message string) int {
 	w.expect(token, time.Now(), int64(1_780_000_000_000))
 	w.call(hexToken(token) + message)
 	return len(w.waiting)
+}
+
+// Early is a context with an earlier deadline.
+func Early(ctx context.Context, end time.Time) (e context.Context, release func()) {
+	own := &early{Context: ctx, end: end}
+	return own, own.release
 }
