@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -18,14 +19,38 @@ import (
 
 // conn makes a redisstore.Conn of a client.
 type conn struct {
-	client  Client
-	cluster cluster       // the client, if it is one for a cluster
-	gate    *backoff.Gate // nil for a client that is not ours
+	client    Client
+	cluster   cluster                            // the client, if it is one for a cluster
+	gate      *backoff.Gate                      // nil for a client that is not ours
+	pipelines *redisstore.Pipelines[redis.Cmder] // nil if there are none
 }
 
-func newConn(client Client, gate *backoff.Gate) conn {
+// newConn makes a conn. Only a client for one server has pipelines: those of others wait for all servers they have commands for.
+func newConn(client Client, gate *backoff.Gate, pipelines int) conn {
 	all, _ := client.(cluster)
-	return conn{client, all, gate}
+	c := conn{client: client, cluster: all, gate: gate}
+	if one, ok := client.(*redis.Client); ok {
+		c.pipelines = redisstore.NewPipelines(pipelines, func(ctx context.Context, cmd redis.Cmder) { _ = one.Process(ctx, cmd) },
+			func(ctx context.Context, cmds []redis.Cmder) { together(ctx, one, cmds) })
+	}
+	return c
+}
+
+// together runs commands in one round trip.
+func together(ctx context.Context, client *redis.Client, cmds []redis.Cmder) {
+	// go-redis looks at the first answer only to find out that the server has become a replica, and drops the connection. That is
+	// said of writes.
+	if i := slices.IndexFunc(cmds, redis.Cmder.NoRetry); i > 0 {
+		cmds[0], cmds[i] = cmds[i], cmds[0]
+	}
+	p := client.Pipeline()
+	_ = p.BatchProcess(ctx, cmds...) // never fails
+	_, err := p.Exec(ctx)
+	if err != nil && !slices.ContainsFunc(cmds, func(cmd redis.Cmder) bool { return cmd.Err() != nil }) {
+		for _, cmd := range cmds { // a hook has refused the batch
+			cmd.SetErr(err)
+		}
+	}
 }
 
 // through is the conn with all that its client can.
@@ -55,19 +80,26 @@ func (c conn) Do(ctx context.Context, keyAt int, args ...any) (any, error) {
 	cmd := redis.NewCmd(ctx, args...)
 	cmd.SetFirstKeyPos(int8(keyAt))
 	cmd.SetStepCount(1) // else a client of a cluster asks for a list of all commands
-	c.process(ctx, once{cmd})
+	if err := c.process(ctx, once{cmd}); err != nil {
+		return nil, err
+	}
 	reply, err := cmd.Result()
 	return reply, c.failed(err)
 }
 
-// process runs a command. go-redis by itself would ask a cluster once a minute which nodes there are.
-func (c conn) process(ctx context.Context, cmd redis.Cmder) {
-	if c.cluster == nil {
+// process runs a command. After an error it may be under way yet; all others are the command's. go-redis by itself would ask a
+// cluster once a minute which nodes there are.
+func (c conn) process(ctx context.Context, cmd redis.Cmder) error {
+	switch {
+	case c.pipelines != nil:
+		return c.pipelines.Run(ctx, cmd, cmd.Args())
+	case c.cluster == nil:
 		_ = c.client.Process(ctx, cmd)
-		return
+	default:
+		call := func() error { return c.client.Process(ctx, cmd) }
+		_ = redisstore.Retry(ctx, call, func() { c.cluster.ReloadState(ctx) })
 	}
-	call := func() error { return c.client.Process(ctx, cmd) }
-	_ = redisstore.Retry(ctx, call, func() { c.cluster.ReloadState(ctx) })
+	return nil
 }
 
 // shards is a conn to a cluster.
@@ -108,7 +140,9 @@ func (c conn) Fields(ctx context.Context, keyAt int, args ...any) (seen, data []
 	raw := redis.NewRawCmd(ctx, args...)
 	raw.SetFirstKeyPos(int8(keyAt))
 	raw.SetStepCount(1)
-	c.process(ctx, raw)
+	if err := c.process(ctx, raw); err != nil {
+		return nil, nil, err
+	}
 	reply, err := raw.Result()
 	if err != nil {
 		return nil, nil, c.failed(err)
@@ -119,7 +153,9 @@ func (c conn) Fields(ctx context.Context, keyAt int, args ...any) (seen, data []
 	parsed := redis.NewStringSliceCmd(ctx, args...)
 	parsed.SetFirstKeyPos(int8(keyAt))
 	parsed.SetStepCount(1)
-	c.process(ctx, parsed)
+	if err := c.process(ctx, parsed); err != nil {
+		return nil, nil, err
+	}
 	values, err := parsed.Result()
 	if err != nil {
 		return nil, nil, c.failed(err)

@@ -20,6 +20,8 @@
 //	max_bytes         the largest record that is taken; default 16777216
 //	pool_size         the most connections to a server; default 32; in a fallback.Store
 //	                  as many again, to read from one server
+//	pipelines         how many batches of commands are under way to a server at once (see below);
+//	                  default 2; 0: each command has a connection for itself
 //	dial_timeout      for a connection, TLS included; default 150ms
 //	read_timeout      for an answer; default 150ms
 //	write_timeout     for sending a command; default 150ms
@@ -46,6 +48,20 @@
 // repeats anything: the session.Manager does, within its budgets, and all commands here may be repeated. A client passed
 // to New must have ContextTimeoutEnabled set. A context that is cancelled without having a deadline is noticed at the
 // next of these timeouts.
+//
+// # Pipelines
+//
+// Commands that are to be run at the same time share round trips: at most two batches are under way to a server, and what comes
+// meanwhile is sent together, on one connection, when one of them has come back, up to 64 commands or 64 KiB. With many requests at
+// once that saves most of what Redis and its clients spend on reading and writing. A command that meets no others is sent at
+// once, as without. Each call ends at its own deadline, whatever becomes of the batch; a connection that breaks fails all
+// commands under way on it, which the session.Manager repeats as it does others. Records of more than 16 KiB are written alone;
+// one that is read delays the few that come back with it.
+//
+// That is for one server, with or without sentinels: in a cluster, where a batch would wait for the slowest of its masters,
+// and through a client that is no *redis.Client, each command is sent by itself. go-redis takes the connections from the pool of
+// its own that it has for pipelines, if the client has one (PipelinePoolSize). Hooks of a client of yours see a batch as a
+// pipeline, with the context of the request that runs it, and its Limiter is asked once for it.
 //
 // # What is stored
 //

@@ -22,7 +22,7 @@ func Example() {
 	_, err = session.Open(context.Background(), "redis://web:secret@localhost:6379/1?poolsize=16")
 	fmt.Println(err)
 	// Output:
-	// session: open: redis://localhost:6379: unknown parameter poolsize; known are: dial_timeout, max_bytes, password_file, pool_size, pool_timeout, prefix, read_timeout, replicas, wait, wait_timeout, write_timeout
+	// session: open: redis://localhost:6379: unknown parameter poolsize; known are: dial_timeout, max_bytes, password_file, pipelines, pool_size, pool_timeout, prefix, read_timeout, replicas, wait, wait_timeout, write_timeout
 }
 
 // A program that has a client already shares it.

@@ -30,7 +30,7 @@ func open(_ context.Context, u *url.URL) (session.Handler, error) {
 	}
 	gate := redisstore.NewGate()
 	client := newClient(c, gate, nil)
-	one := newConn(client, gate)
+	one := newConn(client, gate, c.Options.Pipelines)
 	through := one.through()
 	if c.Topology == redisstore.Single {
 		through = single{one, c}

@@ -30,5 +30,5 @@ func (s single) Prove(keyAt int, args ...any) redisstore.Reader {
 		cmd.SetFirstKeyPos(int8(keyAt))
 		return conn.Process(ctx, cmd)
 	})
-	return reader{conn{client: client, gate: s.gate}, client.Close}
+	return reader{newConn(client, s.gate, s.config.Options.Pipelines), client.Close}
 }

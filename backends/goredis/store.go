@@ -16,6 +16,8 @@ const (
 	// DefaultMaxBytes is the largest encoded record that a Store takes: about what a network of 1 Gbit/s moves within
 	// the default timeouts.
 	DefaultMaxBytes = redisstore.DefaultMaxBytes
+	// DefaultPipelines is how many batches of commands are under way to a server at once, unless Options.Pipelines says otherwise.
+	DefaultPipelines = redisstore.DefaultPipelines
 )
 
 // Client is what a Store needs of a client. *redis.Client, *redis.ClusterClient and redis.UniversalClient have it.
@@ -32,6 +34,9 @@ type Options struct {
 	// MaxBytes is the largest encoded record that is taken, in bytes; a larger one is session.ErrTooLarge. The default
 	// is DefaultMaxBytes, the maximum 512 MiB.
 	MaxBytes int
+	// Pipelines is how many batches of commands may be under way at once to the server of a *redis.Client; default
+	// DefaultPipelines. Negative: each command has a connection for itself. See the package documentation.
+	Pipelines int
 }
 
 // Store is a session.Handler, session.Toucher, session.Locker, session.Pinger and io.Closer. It is safe for concurrent
@@ -58,7 +63,7 @@ func New(client Client, opts *Options) (*Store, error) {
 	if opts != nil {
 		o = *opts
 	}
-	return newStore(newConn(client, nil).through(), client, o, nil)
+	return newStore(newConn(client, nil, o.Pipelines).through(), client, o, nil)
 }
 
 // newStore makes a Store of a client and how it is to be used.

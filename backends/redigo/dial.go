@@ -51,6 +51,7 @@ func (d *dialer) serverAt(name string, addr func(ctx context.Context) (string, e
 			return d.dial(ctx, at)
 		},
 	}
+	s.share(c.Options.Pipelines)
 	pool := &redis.Pool{
 		MaxIdle: c.PoolSize, IdleTimeout: connLifetime,
 		DialContext: func(ctx context.Context) (redis.Conn, error) {

@@ -22,6 +22,8 @@
 //	max_bytes         the largest record that is taken; default 16777216
 //	pool_size         the most connections to a server; default 32; in a fallback.Store
 //	                  as many again, to read from one server
+//	pipelines         how many batches of commands are under way to a server at once (see below);
+//	                  default 2; 0: each command has a connection for itself
 //	dial_timeout      for a connection, TLS and login included; default 150ms
 //	read_timeout      for an answer; default 150ms
 //	write_timeout     for sending a command; default 150ms
@@ -51,6 +53,8 @@
 // A connection that was idle for 30 seconds is tested before it is used, with one round trip; others are not. When one
 // connection turns out to be dead, or to lead to a server that has become a replica, all that were idle at that time are
 // dropped. None is used for longer than five minutes.
+//
+// Pipelines are those that package goredis describes, in a cluster for each node.
 //
 // # Clusters and sentinels
 //

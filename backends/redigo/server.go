@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,12 +33,92 @@ type server struct {
 	// are probably as dead, after a restart of the server say, and are not tried one by one.
 	broken atomic.Int64
 	closed atomic.Bool
+
+	pipelines *redisstore.Pipelines[*job] // nil if there are none
+	jobs      sync.Pool
+}
+
+// job is a request in a pipeline, and what became of it.
+type job struct {
+	request
+	reply any
+	err   error
+}
+
+// share makes requests that come at once share connections.
+func (s *server) share(pipelines int) {
+	s.pipelines = redisstore.NewPipelines(pipelines, func(ctx context.Context, j *job) { j.reply, j.err = s.alone(ctx, j.request) }, s.together)
 }
 
 // do implements router.
 func (s *server) do(ctx context.Context, _ string, r request) (any, error) { return s.call(ctx, r) }
 
 func (s *server) call(ctx context.Context, r request) (any, error) {
+	if s.pipelines == nil || r.asking || r.then != nil {
+		return s.alone(ctx, r)
+	}
+	j, _ := s.jobs.Get().(*job)
+	if j == nil {
+		j = new(job)
+	}
+	j.request = r
+	if err := s.pipelines.Run(ctx, j, r.args); err != nil {
+		return nil, err // and somebody may use j yet
+	}
+	reply, err := j.reply, j.err
+	*j = job{}
+	s.jobs.Put(j)
+	return reply, err
+}
+
+// together runs requests on one connection. The answers come in their order.
+func (s *server) together(ctx context.Context, jobs []*job) {
+	c, err := s.get(ctx)
+	if err != nil {
+		for _, j := range jobs {
+			j.err = err
+		}
+		return
+	}
+	err = sendAll(c, jobs)
+	for _, j := range jobs {
+		if err != nil {
+			j.err = err
+			continue
+		}
+		j.reply, j.err = s.receive(ctx, c)
+		if _, refused := errors.AsType[redis.Error](j.err); !refused {
+			err = j.err // whatever comes yet is not known to be the next one's
+		}
+	}
+	s.put(c)
+	for _, j := range jobs {
+		if j.err != nil {
+			j.err = s.failed(j.err)
+		}
+	}
+}
+
+func sendAll(c redis.Conn, jobs []*job) error {
+	for _, j := range jobs {
+		if err := c.Send(j.args[0].(string), j.args[1:]...); err != nil {
+			return err
+		}
+	}
+	return c.Flush()
+}
+
+// receive waits for the next answer. If it is too late, the connection is broken afterwards, since others come yet.
+func (s *server) receive(ctx context.Context, c redis.Conn) (any, error) {
+	timeout, err := s.timeout(ctx)
+	if err != nil {
+		timeout = 1 // zero would be for ever
+	}
+	return redis.ReceiveWithTimeout(c, timeout)
+}
+
+// alone runs a request on a connection of its own.
+func (s *server) alone(ctx context.Context, r request) (any, error) {
 	c, err := s.get(ctx)
 	if err != nil {
 		return nil, err
@@ -51,15 +132,9 @@ func (s *server) call(ctx context.Context, r request) (any, error) {
 }
 
 func (s *server) run(ctx context.Context, c redis.Conn, r request) (any, error) {
-	timeout := s.readTimeout
-	if end, ok := ctx.Deadline(); ok {
-		left := time.Until(end)
-		if left <= 0 {
-			return nil, context.DeadlineExceeded
-		}
-		if timeout = min(timeout, left); s.places == nil {
-			timeout = left
-		}
+	timeout, err := s.timeout(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if r.asking {
 		if err := c.Send("ASKING"); err != nil {
@@ -74,6 +149,22 @@ func (s *server) run(ctx context.Context, c redis.Conn, r request) (any, error) 
 		last = r.then
 	}
 	return redis.DoWithTimeout(c, timeout, last[0].(string), last[1:]...)
+}
+
+// timeout is for how long to wait for an answer.
+func (s *server) timeout(ctx context.Context) (time.Duration, error) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return s.readTimeout, nil
+	}
+	left := time.Until(end)
+	switch {
+	case left <= 0:
+		return 0, context.DeadlineExceeded
+	case s.places == nil:
+		return left, nil
+	}
+	return min(s.readTimeout, left), nil
 }
 
 // failed notes that the connections that are idle are of no use, if err says so.

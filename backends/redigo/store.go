@@ -17,6 +17,8 @@ const (
 	// DefaultMaxBytes is the largest encoded record that a Store takes: about what a network of 1 Gbit/s moves within
 	// the default timeouts.
 	DefaultMaxBytes = redisstore.DefaultMaxBytes
+	// DefaultPipelines is how many batches of commands are under way to a server at once, unless Options.Pipelines says otherwise.
+	DefaultPipelines = redisstore.DefaultPipelines
 )
 
 // Pool is what a Store needs of a pool of connections. *redis.Pool has it.
@@ -32,6 +34,9 @@ type Options struct {
 	// MaxBytes is the largest encoded record that is taken, in bytes; a larger one is session.ErrTooLarge. The default
 	// is DefaultMaxBytes, the maximum 512 MiB.
 	MaxBytes int
+	// Pipelines is how many batches of commands may be under way to a server at once; default DefaultPipelines. Negative: each
+	// command has a connection for itself. See package goredis.
+	Pipelines int
 }
 
 // Store is a session.Handler, session.Toucher, session.Locker, session.Pinger and io.Closer. It is safe for concurrent
@@ -54,7 +59,12 @@ func New(pool Pool, opts *Options) (*Store, error) {
 	if pool == nil {
 		return nil, errors.New("redigo: the pool is nil")
 	}
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
 	s := &server{pool: pool, readTimeout: time.Second}
+	s.share(o.Pipelines)
 	if p, ok := pool.(*redis.Pool); ok {
 		if p == nil || p.Dial == nil && p.DialContext == nil {
 			return nil, errors.New("redigo: the pool cannot dial: set DialContext")
@@ -62,10 +72,6 @@ func New(pool Pool, opts *Options) (*Store, error) {
 		if s.dial = p.DialContext; s.dial == nil {
 			s.dial = func(context.Context) (redis.Conn, error) { return p.Dial() }
 		}
-	}
-	var o Options
-	if opts != nil {
-		o = *opts
 	}
 	return newStore(conn{s}, true, o, nil)
 }

@@ -90,6 +90,7 @@ func testAll(t *testing.T) {
 		{"SubscriptionKilled", testSubscriptionKilled},
 		{"MessageLost", testMessageLost},
 		{"LockScriptFlush", testLockScriptFlush},
+		{"Pipelines", testPipelines},
 		{"LostReply", testLostReply},
 		{"LostReplies", testLostReplies},
 		{"BytesOnTheWire", testBytesOnTheWire},

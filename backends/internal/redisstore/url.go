@@ -89,11 +89,15 @@ func ParseURL(u *url.URL) (*Config, error) {
 		ReadTimeout:  p.Duration("read_timeout", defaultTimeout),
 		WriteTimeout: p.Duration("write_timeout", defaultTimeout),
 		PoolTimeout:  p.Duration("pool_timeout", defaultTimeout),
-		Options:      Options{Prefix: p.String("prefix", DefaultPrefix), MaxBytes: p.Int("max_bytes", DefaultMaxBytes, 1)},
+		Options: Options{Prefix: p.String("prefix", DefaultPrefix), MaxBytes: p.Int("max_bytes", DefaultMaxBytes, 1),
+			Pipelines: p.Int("pipelines", DefaultPipelines, 0)},
 	}
 	errs := []error{c.setAddress(u, p), c.setPassword(p)}
 	if c.Options.Prefix == "" {
 		errs = append(errs, errors.New("prefix must not be empty"))
+	}
+	if c.Options.Pipelines == 0 {
+		c.Options.Pipelines = -1
 	}
 	if kind == "rediss" {
 		c.TLS = p.TLS()

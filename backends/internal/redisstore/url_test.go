@@ -60,7 +60,7 @@ func TestParseURL(t *testing.T) {
 		if (c.TLS != nil) != strings.HasPrefix(rawURL, "rediss") {
 			t.Errorf("%s: TLS is %v", rawURL, c.TLS != nil)
 		}
-		if c.Options != (redisstore.Options{Prefix: redisstore.DefaultPrefix, MaxBytes: redisstore.DefaultMaxBytes}) {
+		if c.Options != (redisstore.Options{Prefix: redisstore.DefaultPrefix, MaxBytes: redisstore.DefaultMaxBytes, Pipelines: 2}) {
 			t.Errorf("%s: got options %+v", rawURL, c.Options)
 		}
 		for _, d := range []time.Duration{c.DialTimeout, c.ReadTimeout, c.WriteTimeout, c.PoolTimeout} {
@@ -94,12 +94,15 @@ func TestParseURLReplicas(t *testing.T) {
 
 func TestParseURLParameters(t *testing.T) {
 	t.Parallel()
-	c := parse(t, "rediss+sentinel://h/m?prefix=shop:&max_bytes=1000&pool_size=7&dial_timeout=1s&read_timeout=2s&write_timeout=3s&pool_timeout=4s"+
+	c := parse(t, "rediss+sentinel://h/m?prefix=shop:&max_bytes=1000&pipelines=3&pool_size=7&dial_timeout=1s&read_timeout=2s&write_timeout=3s&pool_timeout=4s"+
 		"&sentinel_user=watch&sentinel_password=s%26ecret&server_name=redis.example.com")
-	if c.Options != (redisstore.Options{Prefix: "shop:", MaxBytes: 1000}) || c.PoolSize != 7 || c.DialTimeout != time.Second ||
+	if c.Options != (redisstore.Options{Prefix: "shop:", MaxBytes: 1000, Pipelines: 3}) || c.PoolSize != 7 || c.DialTimeout != time.Second ||
 		c.ReadTimeout != 2*time.Second || c.WriteTimeout != 3*time.Second || c.PoolTimeout != 4*time.Second ||
 		c.SentinelUser != "watch" || c.SentinelPassword != "s&ecret" || c.TLS.ServerName != "redis.example.com" {
 		t.Errorf("got %+v", c)
+	}
+	if none := parse(t, "redis://h?pipelines=0"); none.Options.Pipelines >= 0 {
+		t.Errorf("pipelines=0: got %+v", none.Options)
 	}
 }
 
