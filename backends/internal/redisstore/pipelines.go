@@ -18,6 +18,9 @@ const (
 	mostCommands = 64
 	mostBytes    = 64 << 10
 	largest      = 16 << 10
+	// overdue is for how long commands wait for those that are under way: when a server stands still, or a connection is dead, each
+	// batch takes its own time to find that out.
+	overdue = 25 * time.Millisecond
 )
 
 // errNotRun is the end of a command whose batch has ended by a panic of the client.
@@ -25,7 +28,8 @@ var errNotRun = errors.New("the client failed while it ran commands of others to
 
 // Pipelines lets commands that are to be run at the same time share round trips: a few are under way at most, and those that come
 // meanwhile are sent together on one connection when one of the few has come back (Redis documentation, "Redis pipelining"). That
-// saves most of the system calls of both sides. A command that meets no others is sent at once, as without.
+// saves most of the system calls of both sides. A command that meets no others is sent at once, as without, and none waits for longer
+// than overdue.
 //
 // It has no goroutine: of those that wait, the one with the latest deadline runs the batch for all. A command ends at its own
 // deadline, whatever becomes of the batch.
@@ -37,14 +41,16 @@ type Pipelines[C any] struct {
 	turns sync.Pool
 
 	mu      sync.Mutex
-	busy    int
+	busy    int // more than most while some are overdue
 	waiting []*turn[C]
+	watch   *time.Timer // calls hurry, if anybody waits; nil as long as nobody has
 }
 
 // turn is a command that waits, and is run by somebody else, unless it gets a batch to run.
 type turn[C any] struct {
 	command C
 	size    int
+	since   time.Time
 	end     time.Time
 	wake    chan []*turn[C]
 	err     error
@@ -97,13 +103,16 @@ func (p *Pipelines[C]) wait(ctx context.Context, command C, size int) error {
 	if t == nil {
 		t = &turn[C]{wake: make(chan []*turn[C], 1)}
 	}
-	t.command, t.size, t.end = command, size, endOf(ctx)
+	t.command, t.size, t.since, t.end = command, size, time.Now(), endOf(ctx)
 	done := ctx.Done()
 	p.mu.Lock()
 	p.waiting = append(p.waiting, t)
-	if p.busy < p.most { // they have come back since
+	switch {
+	case p.busy < p.most: // they have come back since
 		p.busy++
 		p.start()
+	case len(p.waiting) == 1:
+		p.hurryIn(overdue)
 	}
 	p.mu.Unlock()
 	var batch []*turn[C]
@@ -201,6 +210,27 @@ func (p *Pipelines[C]) next() {
 		return
 	}
 	p.start()
+}
+
+// hurry runs those that have waited for too long beside what is under way.
+func (p *Pipelines[C]) hurry() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiting) > 0 && time.Since(p.waiting[0].since) >= overdue {
+		p.busy++
+		p.start()
+	}
+	if len(p.waiting) > 0 {
+		p.hurryIn(max(0, overdue-time.Since(p.waiting[0].since)))
+	}
+}
+
+func (p *Pipelines[C]) hurryIn(d time.Duration) {
+	if p.watch == nil {
+		p.watch = time.AfterFunc(d, p.hurry)
+	} else {
+		p.watch.Reset(d)
+	}
 }
 
 // start gives a batch of those that wait to one of them to run.

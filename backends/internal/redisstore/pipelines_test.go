@@ -12,7 +12,7 @@ import (
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
 )
 
-// wire is a server that takes a second for each round trip, and longer if it is told to.
+// wire is a server that takes 20 ms for each round trip, or as long as it is told to.
 type wire struct {
 	mu    sync.Mutex
 	trips [][]string
@@ -58,7 +58,7 @@ func (w *wire) all(ctx context.Context, orders []*order) {
 func pipelined(t *testing.T, most int, test func(t *testing.T, w *wire, p *redisstore.Pipelines[*order])) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &wire{takes: time.Second}
+		w := &wire{takes: 20 * time.Millisecond}
 		test(t, w, redisstore.NewPipelines(most, w.one, w.all))
 	})
 }
@@ -82,7 +82,7 @@ func TestPipelinesShare(t *testing.T) {
 		if want := [][]string{{"a"}, {"b"}, {"c", "d", "e"}}; !slices.EqualFunc(w.trips, want, slices.Equal[[]string]) {
 			t.Errorf("round trips %q, not %q", w.trips, want)
 		}
-		if took := time.Since(begin); took != 2*time.Second {
+		if took := time.Since(begin); took != 40*time.Millisecond {
 			t.Errorf("took %v", took)
 		}
 		if err := p.Run(t.Context(), &order{name: "f"}, nil); err != nil || len(w.trips) != 4 {
@@ -95,7 +95,6 @@ func TestPipelinesShare(t *testing.T) {
 func TestPipelinesEachHasItsDeadline(t *testing.T) {
 	t.Parallel()
 	pipelined(t, 1, func(t *testing.T, w *wire, p *redisstore.Pipelines[*order]) {
-		w.takes = 10 * time.Second
 		var all sync.WaitGroup
 		run := func(name string, limit time.Duration, want error) {
 			all.Go(func() {
@@ -114,15 +113,15 @@ func TestPipelinesEachHasItsDeadline(t *testing.T) {
 			synctest.Wait()
 		}
 		run("first", time.Minute, nil)
-		run("waits", 5*time.Second, context.DeadlineExceeded)
-		run("under way", 15*time.Second, context.DeadlineExceeded)
-		run("patient", 30*time.Second, nil)
-		run("another", 25*time.Second, nil)
+		run("waits", 10*time.Millisecond, context.DeadlineExceeded)
+		run("under way", 30*time.Millisecond, context.DeadlineExceeded)
+		run("patient", 60*time.Millisecond, nil)
+		run("another", 50*time.Millisecond, nil)
 		all.Wait()
 		if want := [][]string{{"first"}, {"under way", "patient", "another"}}; !slices.EqualFunc(w.trips, want, slices.Equal[[]string]) {
 			t.Errorf("round trips %q, not %q", w.trips, want)
 		}
-		if w.ends[1] != 20*time.Second {
+		if w.ends[1] != 40*time.Millisecond {
 			t.Errorf("the batch has %v, not as long as its most patient one", w.ends[1])
 		}
 	})
@@ -148,7 +147,7 @@ func TestPipelinesCancelledLeader(t *testing.T) {
 		run(short, "first")
 		run(leader, "leader")
 		run(short, "other")
-		time.Sleep(1500 * time.Millisecond)
+		time.Sleep(30 * time.Millisecond)
 		cancel()
 		all.Wait()
 		if want := [][]string{{"first"}, {"leader", "other"}}; !slices.EqualFunc(w.trips, want, slices.Equal[[]string]) {
@@ -175,13 +174,13 @@ func TestPipelinesCancelled(t *testing.T) {
 		early, cancelEarly := context.WithCancel(t.Context())
 		late, cancelLate := context.WithTimeout(t.Context(), time.Minute)
 		defer cancelLate()
-		run(t.Context(), "first", time.Second, nil)
-		run(early, "waits", time.Second/2, context.Canceled)
-		run(late, "under way", 2*time.Second, nil)
-		run(t.Context(), "leader", 2*time.Second, nil)
-		time.Sleep(time.Second / 2)
+		run(t.Context(), "first", 20*time.Millisecond, nil)
+		run(early, "waits", 10*time.Millisecond, context.Canceled)
+		run(late, "under way", 40*time.Millisecond, nil)
+		run(t.Context(), "leader", 40*time.Millisecond, nil)
+		time.Sleep(10 * time.Millisecond)
 		cancelEarly()
-		time.Sleep(time.Second)
+		time.Sleep(20 * time.Millisecond)
 		cancelLate()
 		all.Wait()
 		if err := p.Run(late, new(order), nil); !errors.Is(err, context.Canceled) {
@@ -193,13 +192,47 @@ func TestPipelinesCancelled(t *testing.T) {
 	})
 }
 
+// What is under way for too long holds nobody up: a server that stands still, say.
+func TestPipelinesOverdue(t *testing.T) {
+	t.Parallel()
+	pipelined(t, 1, func(t *testing.T, w *wire, p *redisstore.Pipelines[*order]) {
+		w.takes = 100 * time.Millisecond
+		var all sync.WaitGroup
+		run := func(name string, after time.Duration) {
+			all.Go(func() {
+				begin := time.Now()
+				o := &order{name: name}
+				if err := p.Run(t.Context(), o, nil); err != nil || !o.done || time.Since(begin) != after {
+					t.Errorf("%s after %v: %v, done: %t", name, time.Since(begin), err, o.done)
+				}
+			})
+			synctest.Wait()
+		}
+		run("first", 100*time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
+		run("second", 125*time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
+		run("third", 115*time.Millisecond) // with the second
+		time.Sleep(20 * time.Millisecond)
+		run("fourth", 125*time.Millisecond)
+		all.Wait()
+		run("afterwards", 100*time.Millisecond)
+		run("waits again", 125*time.Millisecond) // there is one at a time again
+		all.Wait()
+		want := [][]string{{"first"}, {"second", "third"}, {"fourth"}, {"afterwards"}, {"waits again"}}
+		if !slices.EqualFunc(w.trips, want, slices.Equal[[]string]) {
+			t.Errorf("round trips %q, not %q", w.trips, want)
+		}
+	})
+}
+
 // A panic of a client is the caller's, and holds nobody up.
 func TestPipelinesPanic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		broken := true
 		fail := func() {
-			time.Sleep(time.Second)
+			time.Sleep(20 * time.Millisecond)
 			if broken {
 				panic("no good")
 			}
