@@ -130,5 +130,8 @@ func (e *engine) tell(ctx context.Context, do func() error) error {
 			return unavailable(err)
 		}
 	}
+	if e.own() { // another call has given it meanwhile
+		return nil
+	}
 	return e.giveWord(ctx)
 }

@@ -151,8 +151,10 @@ func (e *engine) change(ctx context.Context, v view, edit func(s *state)) (view,
 	return next, nil
 }
 
-// giveWord says in the state that this node writes past the cache, or says it again.
+// giveWord says in the state that this node writes past the cache, or says it again. Many calls may want that at the same moment: it
+// is enough that one of them has said so since.
 func (e *engine) giveWord(ctx context.Context) error {
+	began := e.clock.Now()
 	for {
 		v, err := e.look(ctx)
 		if err != nil {
@@ -174,7 +176,17 @@ func (e *engine) giveWord(ctx context.Context) error {
 		if !raced(err) {
 			return err
 		}
+		if e.saidSince(began) {
+			return nil
+		}
 	}
+}
+
+// saidSince reports whether our word stands, and was given by a call that began after a time.
+func (e *engine) saidSince(t time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.clock.Now().Before(e.until) && !e.until.Add(-ownLasts).Before(t)
 }
 
 // takeBack takes words back, and begins a new generation.
