@@ -58,7 +58,7 @@ func testEffects(t *testing.T) {
 			slow + "&pool_size=1", strings.Replace(slow, "pool_timeout=6s", "pool_timeout=50ms", 1) + "&pool_size=1", seeNoConnection, "soon",
 		},
 		"redis://?pool_size": {patient + "&pipelines=0&pool_size=8", patient + "&pipelines=0&pool_size=1", seeConnections, "has 1 "},
-		"redis://?pipelines": {patient + "&pipelines=0", patient + "&pipelines=1", seeConnections, "has 1 "},
+		"redis://?pipelines": {patient, patient + "&pipelines=0", seeConnections, "has 8 "},
 
 		"redis://?replicas":     {"", "replicas", seeReplica, "<nil>"},
 		"redis://?wait":         {patient, patient + "&wait=1", seeWait, "unavailable"},

@@ -30,7 +30,11 @@ func testPipelines(t *testing.T) {
 			t.Parallel()
 			r := servers.StartRedis(t, nil)
 			proxy := servers.StartProxy(t, r.Addr())
-			s := openAsIs(t, strings.Replace(r.URL(), r.Addr(), proxy.Addr(), 1))
+			url := strings.Replace(r.URL(), r.Addr(), proxy.Addr(), 1)
+			if name == "whole" {
+				url = withParams(t, url, patient)
+			}
+			s := openAsIs(t, url)
 			commands(t, r) // from here on
 			before := reads(t, r)
 			harm(proxy)
@@ -64,7 +68,7 @@ func testPipelines(t *testing.T) {
 
 // visit leads a session through its life, and tells if another one's is answered.
 func visit(ctx context.Context, s store, payload string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, long)
 	defer cancel()
 	var n ticks
 	id, rec := newID(), record(n.next(), payload)
