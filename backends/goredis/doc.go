@@ -54,7 +54,8 @@
 // Commands that are to be run at the same time share round trips: at most two batches are under way to a server, and what comes
 // meanwhile is sent together, on one connection, when one of them has come back, up to 64 commands or 64 KiB. With many requests at
 // once that saves most of what Redis and its clients spend on reading and writing. A command that meets no others is sent at
-// once, as without. Each call ends at its own deadline, whatever becomes of the batch; a connection that breaks fails all
+// once, as without, and none waits for longer than 25 ms: as long as none comes back, one more batch is sent every 25 ms.
+// Each call ends at its own deadline, whatever becomes of the batch; a connection that breaks fails all
 // commands under way on it, which the session.Manager repeats as it does others. Records of more than 16 KiB are written alone;
 // one that is read delays the few that come back with it.
 //

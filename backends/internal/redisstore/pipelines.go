@@ -29,9 +29,9 @@ var errNotRun = errors.New("the client failed while it ran commands of others to
 // Pipelines lets commands that are to be run at the same time share round trips: a few are under way at most, and those that come
 // meanwhile are sent together on one connection when one of the few has come back (Redis documentation, "Redis pipelining"). That
 // saves most of the system calls of both sides. A command that meets no others is sent at once, as without, and none waits for longer
-// than overdue.
+// than overdue behind batches that do not come back: then there is one more.
 //
-// It has no goroutine: of those that wait, the one with the latest deadline runs the batch for all. A command ends at its own
+// It keeps no goroutine: of those that wait, the one with the latest deadline runs the batch for all. A command ends at its own
 // deadline, whatever becomes of the batch.
 type Pipelines[C any] struct {
 	most int
