@@ -14,15 +14,16 @@ import (
 
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
 	"github.com/nonstick-go/nonstick/core/backoff"
+	"github.com/nonstick-go/nonstick/core/batch"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
 // conn makes a redisstore.Conn of a client.
 type conn struct {
 	client    Client
-	cluster   cluster                            // the client, if it is one for a cluster
-	gate      *backoff.Gate                      // nil for a client that is not ours
-	pipelines *redisstore.Pipelines[redis.Cmder] // nil if there are none
+	cluster   cluster                     // the client, if it is one for a cluster
+	gate      *backoff.Gate               // nil for a client that is not ours
+	pipelines *batch.Batches[redis.Cmder] // nil if there are none
 }
 
 // newConn makes a conn. Only a client for one server has pipelines: those of others wait for all servers they have commands for.
@@ -30,7 +31,7 @@ func newConn(client Client, gate *backoff.Gate, pipelines int) conn {
 	all, _ := client.(cluster)
 	c := conn{client: client, cluster: all, gate: gate}
 	if one, ok := client.(*redis.Client); ok {
-		c.pipelines = redisstore.NewPipelines(pipelines, func(ctx context.Context, cmd redis.Cmder) { _ = one.Process(ctx, cmd) },
+		c.pipelines = batch.New(pipelines, func(ctx context.Context, cmd redis.Cmder) { _ = one.Process(ctx, cmd) },
 			func(ctx context.Context, cmds []redis.Cmder) { together(ctx, one, cmds) })
 	}
 	return c
@@ -92,7 +93,7 @@ func (c conn) Do(ctx context.Context, keyAt int, args ...any) (any, error) {
 func (c conn) process(ctx context.Context, cmd redis.Cmder) error {
 	switch {
 	case c.pipelines != nil:
-		return c.pipelines.Run(ctx, cmd, cmd.Args())
+		return c.pipelines.Run(ctx, cmd, redisstore.SizeOf(cmd.Args()))
 	case c.cluster == nil:
 		_ = c.client.Process(ctx, cmd)
 	default:

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/batch"
 )
 
 const (
@@ -17,7 +18,7 @@ const (
 	// the default timeouts.
 	DefaultMaxBytes = redisstore.DefaultMaxBytes
 	// DefaultPipelines is how many batches of commands are under way to a server at once, unless Options.Pipelines says otherwise.
-	DefaultPipelines = redisstore.DefaultPipelines
+	DefaultPipelines = batch.DefaultMost
 )
 
 // Client is what a Store needs of a client. *redis.Client, *redis.ClusterClient and redis.UniversalClient have it.

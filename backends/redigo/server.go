@@ -12,6 +12,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/batch"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
@@ -34,7 +35,7 @@ type server struct {
 	broken atomic.Int64
 	closed atomic.Bool
 
-	pipelines *redisstore.Pipelines[*job] // nil if there are none
+	pipelines *batch.Batches[*job] // nil if there are none
 	jobs      sync.Pool
 }
 
@@ -47,7 +48,7 @@ type job struct {
 
 // share makes requests that come at once share connections.
 func (s *server) share(pipelines int) {
-	s.pipelines = redisstore.NewPipelines(pipelines, func(ctx context.Context, j *job) { j.reply, j.err = s.alone(ctx, j.request) }, s.together)
+	s.pipelines = batch.New(pipelines, func(ctx context.Context, j *job) { j.reply, j.err = s.alone(ctx, j.request) }, s.together)
 }
 
 // do implements router.
@@ -62,7 +63,7 @@ func (s *server) call(ctx context.Context, r request) (any, error) {
 		j = new(job)
 	}
 	j.request = r
-	if err := s.pipelines.Run(ctx, j, r.args); err != nil {
+	if err := s.pipelines.Run(ctx, j, redisstore.SizeOf(r.args)); err != nil {
 		return nil, err // and somebody may use j yet
 	}
 	reply, err := j.reply, j.err

@@ -9,6 +9,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/batch"
 )
 
 const (
@@ -18,7 +19,7 @@ const (
 	// the default timeouts.
 	DefaultMaxBytes = redisstore.DefaultMaxBytes
 	// DefaultPipelines is how many batches of commands are under way to a server at once, unless Options.Pipelines says otherwise.
-	DefaultPipelines = redisstore.DefaultPipelines
+	DefaultPipelines = batch.DefaultMost
 )
 
 // Pool is what a Store needs of a pool of connections. *redis.Pool has it.

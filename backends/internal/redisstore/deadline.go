@@ -48,6 +48,16 @@ func (b *bytesArg) MarshalBinary() ([]byte, error) { return *b, nil }
 // RedisArg implements the Argument of redigo.
 func (b *bytesArg) RedisArg() any { return []byte(*b) }
 
+// SizeOf is how many bytes the arguments of a command have that may be many: those of a record.
+func SizeOf(args []any) (n int) {
+	for _, arg := range args {
+		if data, ok := arg.(*bytesArg); ok {
+			n += len(*data)
+		}
+	}
+	return n
+}
+
 // endArg is a Deadline by its address, with room for its text.
 type endArg struct {
 	Deadline

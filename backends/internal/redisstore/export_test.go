@@ -28,12 +28,6 @@ func Remembered(token session.LockToken, message string) int {
 	return len(w.waiting)
 }
 
-// NewBytesArg returns data as it is an argument of a command.
-func NewBytesArg(data []byte) any {
-	arg := bytesArg(data)
-	return &arg
-}
-
 // Early is a context with an earlier deadline.
 func Early(ctx context.Context, end time.Time) (e context.Context, release func()) {
 	own := &early{Context: ctx, end: end}

@@ -25,7 +25,7 @@ type Options struct {
 	Prefix   string // of every key; default DefaultPrefix
 	MaxBytes int    // of an encoded record; default DefaultMaxBytes
 
-	Pipelines int // of each server; default DefaultPipelines, negative for none
+	Pipelines int // of each server; default batch.DefaultMost, negative for none
 }
 
 // Store is a session.Handler, session.Toucher, session.ReplicaReader, session.Incarnated, session.Locker, session.Pinger and io.Closer. It is safe for concurrent use.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nonstick-go/nonstick/core/batch"
 	"github.com/nonstick-go/nonstick/core/session"
 	"github.com/nonstick-go/nonstick/core/storeurl"
 )
@@ -90,7 +91,7 @@ func ParseURL(u *url.URL) (*Config, error) {
 		WriteTimeout: p.Duration("write_timeout", defaultTimeout),
 		PoolTimeout:  p.Duration("pool_timeout", defaultTimeout),
 		Options: Options{Prefix: p.String("prefix", DefaultPrefix), MaxBytes: p.Int("max_bytes", DefaultMaxBytes, 1),
-			Pipelines: p.Int("pipelines", DefaultPipelines, 0)},
+			Pipelines: p.Int("pipelines", batch.DefaultMost, 0)},
 	}
 	errs := []error{c.setAddress(u, p), c.setPassword(p)}
 	if c.Options.Prefix == "" {

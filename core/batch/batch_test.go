@@ -1,4 +1,4 @@
-package redisstore_test
+package batch_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
+	"github.com/nonstick-go/nonstick/core/batch"
 )
 
 // wire is a server that takes 20 ms for each round trip, or as long as it is told to.
@@ -20,7 +20,7 @@ type wire struct {
 	takes time.Duration
 }
 
-// order is a command for a wire.
+// order is a call for a wire.
 type order struct {
 	name string
 	done bool
@@ -55,24 +55,24 @@ func (w *wire) all(ctx context.Context, orders []*order) {
 }
 
 // pipelined gives a test a wire and pipelines to it.
-func pipelined(t *testing.T, most int, test func(t *testing.T, w *wire, p *redisstore.Pipelines[*order])) {
+func pipelined(t *testing.T, most int, test func(t *testing.T, w *wire, p *batch.Batches[*order])) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{takes: 20 * time.Millisecond}
-		test(t, w, redisstore.NewPipelines(most, w.one, w.all))
+		test(t, w, batch.New(most, w.one, w.all))
 	})
 }
 
-// Commands that come while others are under way share the next round trip.
-func TestPipelinesShare(t *testing.T) {
+// Calls that come while others are under way share the next round trip.
+func TestShare(t *testing.T) {
 	t.Parallel()
-	pipelined(t, 0, func(t *testing.T, w *wire, p *redisstore.Pipelines[*order]) {
+	pipelined(t, 0, func(t *testing.T, w *wire, p *batch.Batches[*order]) {
 		var all sync.WaitGroup
 		begin := time.Now()
 		for _, name := range []string{"a", "b", "c", "d", "e"} {
 			all.Go(func() {
 				o := &order{name: name}
-				if err := p.Run(t.Context(), o, nil); err != nil || !o.done {
+				if err := p.Run(t.Context(), o, 0); err != nil || !o.done {
 					t.Errorf("%s: %v, done: %t", name, err, o.done)
 				}
 			})
@@ -85,16 +85,16 @@ func TestPipelinesShare(t *testing.T) {
 		if took := time.Since(begin); took != 40*time.Millisecond {
 			t.Errorf("took %v", took)
 		}
-		if err := p.Run(t.Context(), &order{name: "f"}, nil); err != nil || len(w.trips) != 4 {
-			t.Errorf("a command that meets no others: %v, round trips %q", err, w.trips)
+		if err := p.Run(t.Context(), &order{name: "f"}, 0); err != nil || len(w.trips) != 4 {
+			t.Errorf("a call that meets no others: %v, round trips %q", err, w.trips)
 		}
 	})
 }
 
-// A command that waits ends at its own deadline, and is not sent any more; so does one that is under way with others.
-func TestPipelinesEachHasItsDeadline(t *testing.T) {
+// A call that waits ends at its own deadline, and is not sent any more; so does one that is under way with others.
+func TestEachHasItsDeadline(t *testing.T) {
 	t.Parallel()
-	pipelined(t, 1, func(t *testing.T, w *wire, p *redisstore.Pipelines[*order]) {
+	pipelined(t, 1, func(t *testing.T, w *wire, p *batch.Batches[*order]) {
 		var all sync.WaitGroup
 		run := func(name string, limit time.Duration, want error) {
 			all.Go(func() {
@@ -102,7 +102,7 @@ func TestPipelinesEachHasItsDeadline(t *testing.T) {
 				defer cancel()
 				begin := time.Now()
 				o := &order{name: name}
-				err := p.Run(ctx, o, nil)
+				err := p.Run(ctx, o, 0)
 				if took := time.Since(begin); took > limit || !errors.Is(err, want) {
 					t.Errorf("%s took %v: %v", name, took, err)
 				}
@@ -128,15 +128,15 @@ func TestPipelinesEachHasItsDeadline(t *testing.T) {
 }
 
 // One that is not wanted any more does not end the batch that it runs for others.
-func TestPipelinesCancelledLeader(t *testing.T) {
+func TestCancelledLeader(t *testing.T) {
 	t.Parallel()
-	pipelined(t, 1, func(t *testing.T, w *wire, p *redisstore.Pipelines[*order]) {
+	pipelined(t, 1, func(t *testing.T, w *wire, p *batch.Batches[*order]) {
 		var all sync.WaitGroup
 		leader, cancel := context.WithCancel(t.Context()) // without a deadline: it leads
 		run := func(ctx context.Context, name string) {
 			all.Go(func() {
 				o := &order{name: name}
-				if err := p.Run(ctx, o, nil); err != nil || !o.done {
+				if err := p.Run(ctx, o, 0); err != nil || !o.done {
 					t.Errorf("%s: %v, %v", name, err, o.err)
 				}
 			})
@@ -157,15 +157,15 @@ func TestPipelinesCancelledLeader(t *testing.T) {
 }
 
 // One that is not wanted any more is not sent if it waits; if it is under way, it is waited for: else it might be overtaken.
-func TestPipelinesCancelled(t *testing.T) {
+func TestCancelled(t *testing.T) {
 	t.Parallel()
-	pipelined(t, 1, func(t *testing.T, w *wire, p *redisstore.Pipelines[*order]) {
+	pipelined(t, 1, func(t *testing.T, w *wire, p *batch.Batches[*order]) {
 		var all sync.WaitGroup
 		run := func(ctx context.Context, name string, after time.Duration, want error) {
 			all.Go(func() {
 				begin := time.Now()
 				o := &order{name: name}
-				if err := p.Run(ctx, o, nil); !errors.Is(err, want) || o.done != (want == nil) || time.Since(begin) != after {
+				if err := p.Run(ctx, o, 0); !errors.Is(err, want) || o.done != (want == nil) || time.Since(begin) != after {
 					t.Errorf("%s after %v: %v, done: %t", name, time.Since(begin), err, o.done)
 				}
 			})
@@ -183,8 +183,8 @@ func TestPipelinesCancelled(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		cancelLate()
 		all.Wait()
-		if err := p.Run(late, new(order), nil); !errors.Is(err, context.Canceled) {
-			t.Errorf("a command that was not wanted when it came: %v", err)
+		if err := p.Run(late, new(order), 0); !errors.Is(err, context.Canceled) {
+			t.Errorf("a call that was not wanted when it came: %v", err)
 		}
 		if want := [][]string{{"first"}, {"under way", "leader"}}; !slices.EqualFunc(w.trips, want, slices.Equal[[]string]) {
 			t.Errorf("round trips %q, not %q", w.trips, want)
@@ -193,16 +193,16 @@ func TestPipelinesCancelled(t *testing.T) {
 }
 
 // What is under way for too long holds nobody up: a server that stands still, say.
-func TestPipelinesOverdue(t *testing.T) {
+func TestOverdue(t *testing.T) {
 	t.Parallel()
-	pipelined(t, 1, func(t *testing.T, w *wire, p *redisstore.Pipelines[*order]) {
+	pipelined(t, 1, func(t *testing.T, w *wire, p *batch.Batches[*order]) {
 		w.takes = 100 * time.Millisecond
 		var all sync.WaitGroup
 		run := func(name string, after time.Duration) {
 			all.Go(func() {
 				begin := time.Now()
 				o := &order{name: name}
-				if err := p.Run(t.Context(), o, nil); err != nil || !o.done || time.Since(begin) != after {
+				if err := p.Run(t.Context(), o, 0); err != nil || !o.done || time.Since(begin) != after {
 					t.Errorf("%s after %v: %v, done: %t", name, time.Since(begin), err, o.done)
 				}
 			})
@@ -227,7 +227,7 @@ func TestPipelinesOverdue(t *testing.T) {
 }
 
 // A panic of a client is the caller's, and holds nobody up.
-func TestPipelinesPanic(t *testing.T) {
+func TestPanic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		broken := true
@@ -237,13 +237,13 @@ func TestPipelinesPanic(t *testing.T) {
 				panic("no good")
 			}
 		}
-		p := redisstore.NewPipelines(1, func(context.Context, *order) { fail() }, func(context.Context, []*order) { fail() })
+		p := batch.New(1, func(context.Context, *order) { fail() }, func(context.Context, []*order) { fail() })
 		var all sync.WaitGroup
 		panics, errs := make(chan any, 3), make(chan error, 3)
 		for range 3 {
 			all.Go(func() {
 				defer func() { panics <- recover() }()
-				errs <- p.Run(t.Context(), new(order), nil)
+				errs <- p.Run(t.Context(), new(order), 0)
 			})
 			synctest.Wait()
 		}
@@ -259,17 +259,17 @@ func TestPipelinesPanic(t *testing.T) {
 			t.Errorf("%d of 3 panicked", n)
 		}
 		if err := <-errs; err == nil {
-			t.Error("a command is said to be run whose batch has panicked")
+			t.Error("a call is said to be run whose batch has panicked")
 		}
 		broken = false
-		if err := p.Run(t.Context(), new(order), nil); err != nil {
+		if err := p.Run(t.Context(), new(order), 0); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// Whoever comes and goes, each command that is done was run once, and the pipelines are free in the end.
-func TestPipelinesUnderLoad(t *testing.T) {
+// Whoever comes and goes, each call that is done was run once, and the pipelines are free in the end.
+func TestUnderLoad(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	runs := make(map[*order]int)
@@ -282,7 +282,7 @@ func TestPipelinesUnderLoad(t *testing.T) {
 			o.done = true
 		}
 	}
-	p := redisstore.NewPipelines(2, func(ctx context.Context, o *order) { all(ctx, []*order{o}) }, all)
+	p := batch.New(2, func(ctx context.Context, o *order) { all(ctx, []*order{o}) }, all)
 	var clients sync.WaitGroup
 	var done sync.Map
 	for i := range 32 {
@@ -293,7 +293,7 @@ func TestPipelinesUnderLoad(t *testing.T) {
 				if (i+n)%5 == 0 {
 					ctx, cancel = context.WithTimeout(t.Context(), time.Duration(n)*time.Microsecond)
 				}
-				if p.Run(ctx, o, nil) == nil {
+				if p.Run(ctx, o, 0) == nil {
 					done.Store(o, o.done)
 				}
 				cancel()
@@ -305,35 +305,35 @@ func TestPipelinesUnderLoad(t *testing.T) {
 	done.Range(func(o, ok any) bool {
 		n++
 		if ok != true || runs[o.(*order)] != 1 {
-			t.Errorf("a command was run %d times, and is done: %t", runs[o.(*order)], ok)
+			t.Errorf("a call was run %d times, and is done: %t", runs[o.(*order)], ok)
 		}
 		return true
 	})
 	if n < 32*300*4/5 {
-		t.Errorf("only %d commands were run", n)
+		t.Errorf("only %d calls were run", n)
 	}
 	for range 3 {
-		if o := new(order); p.Run(t.Context(), o, nil) != nil || !o.done {
+		if o := new(order); p.Run(t.Context(), o, 0) != nil || !o.done {
 			t.Error("afterwards nothing is run")
 		}
 	}
 }
 
 // A batch is not larger than its bounds, and what waits for the next one is not lost.
-func TestPipelinesBounds(t *testing.T) {
+func TestBounds(t *testing.T) {
 	t.Parallel()
 	for size, want := range map[int][]int{
-		0:          {1, 64, 36},                 // commands
+		0:          {1, 64, 36},                 // calls
 		10 << 10:   {1, 6, 6, 6, 6, 6, 6, 6, 6}, // bytes
 		16<<10 + 1: {1, 1, 1, 1, 1, 1, 1, 1, 1}, // alone, and at once
 	} {
-		pipelined(t, 1, func(t *testing.T, w *wire, p *redisstore.Pipelines[*order]) {
+		pipelined(t, 1, func(t *testing.T, w *wire, p *batch.Batches[*order]) {
 			var all sync.WaitGroup
 			run := func(n int) {
 				for range n {
 					all.Go(func() {
 						o := new(order)
-						if err := p.Run(t.Context(), o, []any{"set", redisstore.NewBytesArg(make([]byte, size))}); err != nil || !o.done {
+						if err := p.Run(t.Context(), o, size); err != nil || !o.done {
 							t.Error(err, o.err)
 						}
 					})
@@ -352,7 +352,7 @@ func TestPipelinesBounds(t *testing.T) {
 				got = append(got, len(trip))
 			}
 			if !slices.Equal(got, want) {
-				t.Errorf("%d bytes each: round trips of %v commands, not %v", size, got, want)
+				t.Errorf("%d bytes each: round trips of %v calls, not %v", size, got, want)
 			}
 		})
 	}
