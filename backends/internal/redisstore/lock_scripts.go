@@ -38,14 +38,6 @@ local function parse(text)
     holder = holder, broken = broken}
 end
 
-local function waiters(text)
-  local queue = {}
-  for token, channel, ends, lease, holder in string.gmatch(text or '', '(%x+) (%S+) (%d+) (%d+) (%S+);') do
-    queue[#queue + 1] = {token = token, channel = channel, ends = tonumber(ends), lease = tonumber(lease), holder = holder}
-  end
-  return queue
-end
-
 local function lend(was, w, lease, taken)
   local l = {token = w.token, ends = now + lease, since = now, taken = taken, unclean = false, holder = w.holder, broken = '-'}
   if was and was.taken then
@@ -73,35 +65,40 @@ local function call(l, w)
 end
 
 local function pass(was, queue, me)
-  while #queue > 0 do
-    local w = table.remove(queue, 1)
-    if w.token == me then return lend(was, w, w.lease, false) end
-    if w.ends > now then
+  local behind = 1
+  while true do
+    local from, to, token, channel, ends, lease, holder = string.find(queue, '^(%x+) (%S+) (%d+) (%d+) (%S+);', behind)
+    if not from then return nil, '' end
+    behind = to + 1
+    local w = {token = token, channel = channel, lease = tonumber(lease), holder = holder}
+    if token == me then return lend(was, w, w.lease, false), string.sub(queue, behind) end
+    if tonumber(ends) > now then
       local l = lend(was, w, math.min(w.lease, 1000), false)
-      if call(l, w) then return l end
+      if call(l, w) then return l, string.sub(queue, behind) end
     end
   end
 end
 
 local function free(l, queue)
-  local was = nil
+  local was, to = nil, nil
   if l.unclean and not l.taken then
     was, l.token, l.ends = l, string.rep('f', 32), now
   end
-  return pass(was, queue, '') or was
+  to, queue = pass(was, queue, '')
+  return to or was, queue
 end
 
 local function save(l, queue, had)
   local stale = {}
   if l then
-    redis.call('HSET', KEYS[1], 'l', table.concat({l.token, l.ends, l.since, (l.taken and 't' or 'g') .. (l.unclean and 'u' or 'c'), l.holder, l.broken}, ' '))
+    local text = table.concat({l.token, l.ends, l.since, (l.taken and 't' or 'g') .. (l.unclean and 'u' or 'c'), l.holder, l.broken}, ' ')
+    if queue ~= '' then return redis.call('HSET', KEYS[1], 'l', text, 'q', queue) end
+    redis.call('HSET', KEYS[1], 'l', text)
   else
     stale[1] = 'l'
   end
-  if #queue > 0 then
-    local text = {}
-    for i, w in ipairs(queue) do text[i] = table.concat({w.token, w.channel, w.ends, w.lease, w.holder}, ' ') .. ';' end
-    redis.call('HSET', KEYS[1], 'q', table.concat(text))
+  if queue ~= '' then
+    redis.call('HSET', KEYS[1], 'q', queue)
   elseif had then
     stale[#stale + 1] = 'q'
   end
@@ -121,30 +118,32 @@ if not h[3] and not h[4] then
   return {'held', h[1], h[2], 0, '-', now}
 end
 ` + lockLibrary + `local token, lease, wait = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local l, queue = parse(h[3]), {}
-for _, w in ipairs(waiters(h[4])) do
-  if w.token == token or w.ends > now then queue[#queue + 1] = w end
-end
-local me = {token = token, channel = ARGV[5], ends = now + math.min(wait, 2000), lease = lease, holder = ARGV[4]}
+local l, queue = parse(h[3]), h[4] or ''
 while not l or l.ends <= now and l.token ~= token do
-  if #queue == 0 then
-    l = lend(l, me, lease, true)
+  local to = nil
+  if queue == '' then
+    to = lend(l, {token = token, holder = ARGV[4]}, lease, true)
   else
-    l = pass(l, queue, token) or l
+    to, queue = pass(l, queue, token)
   end
+  l = to or l
 end
 if l.token == token then
   l.ends, l.taken = now + lease, true
   save(l, queue, h[4])
   return {'held', h[1], h[2], l.unclean and 1 or 0, l.broken, now}
 end
-local place = #queue + 1
-for i, w in ipairs(queue) do
-  if w.token == token then place = i end
+local places, mine = {}, nil
+for place, who, ends in string.gmatch(queue, '((%x+) %S+ (%d+) %d+ %S+;)') do
+  if who == token or tonumber(ends) > now then places[#places + 1] = place end
+  if who == token then mine = #places end
 end
-local answer = wait > 0 and place > 64 and 'full' or 'wait'
-if wait > 0 and place <= 64 then queue[place] = me end
-save(l, queue, h[4])
+mine = mine or #places + 1
+local answer = wait > 0 and mine > 64 and 'full' or 'wait'
+if wait > 0 and mine <= 64 then
+  places[mine] = table.concat({token, ARGV[5], now + math.min(wait, 2000), lease, ARGV[4]}, ' ') .. ';'
+end
+save(l, table.concat(places), h[4])
 return {answer, l.holder .. '@' .. l.since, now, l.ends}`
 
 	// writeReleaseScript takes what writeScript takes, and the token. A record that is stored already, by a Write before it,
@@ -166,8 +165,8 @@ if not h[4] and state ~= 'gu' then
   redis.call('HDEL', KEYS[1], 'l')
   return 1
 end
-` + lockLibrary + `local l, queue = parse(h[3]), waiters(h[4])
-save(free(l, queue), queue, h[4])
+` + lockLibrary + `local l, queue = free(parse(h[3]), h[4] or '')
+save(l, queue, h[4])
 return 1`
 
 	// extendScript takes the token and the lease. It begins with HDEL, which works when the memory is full.
@@ -178,7 +177,7 @@ if not l or l.token ~= ARGV[1] then
 end
 l.ends, l.taken = now + tonumber(ARGV[2]), true
 redis.call('HDEL', KEYS[1], 'l')
-save(l, {}, false)
+save(l, '', false)
 return 1`
 
 	// releaseScript takes the token. It begins with HDEL, which works when the memory is full.
@@ -189,16 +188,18 @@ if not h[2] and token == ARGV[1] and state ~= 'gu' then
   redis.call('HDEL', KEYS[1], 'l')
   return 1
 end
-` + lockLibrary + `local l, queue = parse(h[1]), waiters(h[2])
+` + lockLibrary + `local l, queue = parse(h[1]), h[2] or ''
 redis.call('HDEL', KEYS[1], 'l', 'q')
 if l and l.token == ARGV[1] then
-  l = free(l, queue)
+  l, queue = free(l, queue)
 else
-  for i, w in ipairs(queue) do
-    if w.token == ARGV[1] then table.remove(queue, i) break end
+  local places = {}
+  for place, who in string.gmatch(queue, '((%x+) %S+ %d+ %d+ %S+;)') do
+    if who ~= ARGV[1] then places[#places + 1] = place end
   end
+  queue = table.concat(places)
 end
-if l or #queue > 0 then save(l, queue, false) end
+if l or queue ~= '' then save(l, queue, false) end
 return 1`
 
 	replyLost = int64(2)
