@@ -171,7 +171,7 @@ func (c *cluster) learn(ctx context.Context, s *server) error {
 	if err != nil {
 		return err
 	}
-	ranges, err := redisstore.ParseSlots(asStrings(reply), s.addr)
+	ranges, err := redisstore.ParseSlots(reply, s.addr)
 	if err != nil {
 		return err
 	}

@@ -31,27 +31,13 @@ type conn struct{ router }
 
 // Do implements redisstore.Conn.
 func (c conn) Do(ctx context.Context, keyAt int, args ...any) (any, error) {
-	reply, err := c.do(ctx, args[keyAt].(string), request{args: args}) // without a key its name stands for one
-	return asStrings(reply), err
+	return c.do(ctx, args[keyAt].(string), request{args: args}) // without a key its name stands for one
 }
 
 // DoAndWait implements redisstore.Waiter.
 func (c conn) DoAndWait(ctx context.Context, replicas int, timeout time.Duration, keyAt int, args ...any) (int64, error) {
 	wait := []any{"wait", replicas, timeout.Milliseconds()}
 	return redis.Int64(c.do(ctx, args[keyAt].(string), request{args: args, then: wait}))
-}
-
-// asStrings makes strings of the byte slices in a reply.
-func asStrings(reply any) any {
-	switch reply := reply.(type) {
-	case []byte:
-		return string(reply)
-	case []any:
-		for i := range reply {
-			reply[i] = asStrings(reply[i])
-		}
-	}
-	return reply
 }
 
 // Fields implements redisstore.Conn.

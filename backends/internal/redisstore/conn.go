@@ -18,13 +18,32 @@ type Conn interface {
 
 	// Do runs a command. args[keyAt] is its one key; a keyAt of 0 means that it has none, and any server will do. Among the
 	// arguments are strings, byte slices, numbers, and what is both an encoding.BinaryMarshaler and an Argument of redigo, such
-	// as a Deadline; the answer is an int64, a string, a slice of such answers, or nil.
+	// as a Deadline; the answer is an int64, a string or a byte slice that is the caller's, a slice of such answers, or nil.
 	Do(ctx context.Context, keyAt int, args ...any) (any, error)
 
 	// Listen subscribes to a channel, calls up each time when the server has confirmed it, and message for each message,
 	// until the connection breaks, ctx ends, or the client is closed. It gives a connection up that is silent for longer
 	// than QuietTime and then does not answer a test. A client that cannot subscribe is errors.ErrUnsupported.
 	Listen(ctx context.Context, channel string, up func(), message func(payload string)) error
+}
+
+// dataOf is a part of an answer as bytes: nil if it is neither a string nor a byte slice.
+func dataOf(part any) []byte {
+	switch part := part.(type) {
+	case []byte:
+		return part
+	case string:
+		return []byte(part)
+	}
+	return nil
+}
+
+// textOf is a part of an answer as a text.
+func textOf(part any) string {
+	if text, ok := part.(string); ok {
+		return text
+	}
+	return string(dataOf(part))
 }
 
 // Sharded is a Conn to several masters, each of which has some of the keys.

@@ -28,7 +28,7 @@ func (s *Store) failed(ctx context.Context, err error) error {
 		if err = fmt.Errorf("server answered %w", refused); refused.hint() != "" {
 			err = fmt.Errorf("%w (%s)", err, refused.hint())
 		}
-		if refused == "MOVED" && s.counted == 1 { // a client for clusters follows it
+		if refused == "MOVED" && s.counted { // a client for clusters follows it
 			hopeless, err = true, fmt.Errorf("%w: it is a node of a cluster, whose URL begins with redis+cluster:// or rediss+cluster://", err)
 		}
 	default:

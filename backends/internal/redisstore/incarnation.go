@@ -120,7 +120,7 @@ func (s *Store) Begin(ctx context.Context, name string) error {
 		return s.failed(ctx, err)
 	}
 	for _, id := range ids {
-		if _, err := s.eval(ctx, "eval", s.incarnations.of(name).body, s.key(id)); err != nil {
+		if _, err := s.eval(ctx, "eval", s.incarnations.of(name).body, s.key(id), nil, nil); err != nil {
 			return s.failed(ctx, err)
 		}
 	}

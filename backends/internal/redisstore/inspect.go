@@ -50,8 +50,7 @@ func (s *Store) info(ctx context.Context, section string) (map[string]string, er
 		return nil, s.failed(ctx, err)
 	}
 	fields := make(map[string]string)
-	text, _ := reply.(string)
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(textOf(reply)) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
 			fields[name] = value
 		}

@@ -29,8 +29,8 @@ func (s *Store) Acquire(ctx context.Context, id session.ID, ask session.LockRequ
 	if ask.Wait > 0 {
 		channel, wake = s.wakes.listen(ask.Token)
 	}
-	reply, err := s.runLock(ctx, s.acquire, id, hexToken(ask.Token), ask.Lease.Milliseconds(), max(ask.Wait.Milliseconds(), 0),
-		encodeHolder(ask.Holder), channel)
+	holder := bytesArg(encodeHolder(ask.Holder))
+	reply, err := s.run(ctx, s.acquire, s.key(id), hexToken(ask.Token), ask.Lease.Milliseconds(), max(ask.Wait.Milliseconds(), 0), &holder, channel)
 	if err != nil {
 		return session.Lock{}, s.failed(ctx, err)
 	}
@@ -42,7 +42,7 @@ func (s *Store) Acquire(ctx context.Context, id session.ID, ask session.LockRequ
 	if !ok || len(fields) < 4 {
 		return session.Lock{}, errNonsense()
 	}
-	switch fields[0] {
+	switch textOf(fields[0]) {
 	case "held":
 		s.wakes.forget(ask.Token)
 		return held(fields)
@@ -64,9 +64,7 @@ func held(fields []any) (session.Lock, error) {
 	if len(fields) != 6 {
 		return session.Lock{}, errNonsense()
 	}
-	data, _ := fields[1].(string)
-	seen, _ := fields[2].(string) // nil if it was not touched
-	rec, err := decode([]byte(seen), []byte(data))
+	rec, err := decode(dataOf(fields[2]), dataOf(fields[1]))
 	if err != nil {
 		return session.Lock{}, err
 	}
@@ -95,7 +93,7 @@ func (s *Store) WriteRelease(ctx context.Context, id session.ID, rec session.Rec
 		return err
 	}
 	a := newWriteArgs(data, end, prev)
-	reply, err := s.runLock(ctx, s.writeRelease, id, &a.data, &a.end, &a.replaces, hexToken(token))
+	reply, err := s.run(ctx, s.writeRelease, s.key(id), &a.data, &a.end, &a.replaces, hexToken(token))
 	if err != nil {
 		return s.failed(ctx, err)
 	}
@@ -113,7 +111,7 @@ func (s *Store) Extend(ctx context.Context, id session.ID, token session.LockTok
 	if s.closed.Load() {
 		return session.ErrClosed
 	}
-	reply, err := s.runLock(ctx, s.extend, id, hexToken(token), lease.Milliseconds())
+	reply, err := s.run(ctx, s.extend, s.key(id), hexToken(token), lease.Milliseconds())
 	if err != nil {
 		return s.failed(ctx, err)
 	}
@@ -126,7 +124,7 @@ func (s *Store) Release(ctx context.Context, id session.ID, token session.LockTo
 		return session.ErrClosed
 	}
 	s.wakes.forget(token)
-	reply, err := s.runLock(ctx, s.release, id, hexToken(token))
+	reply, err := s.run(ctx, s.release, s.key(id), hexToken(token))
 	if err != nil {
 		return s.failed(ctx, err)
 	}
@@ -145,26 +143,25 @@ func lockAnswer(reply any) error {
 	return errNonsense()
 }
 
-// runLock runs a script that may wake somebody.
-func (s *Store) runLock(ctx context.Context, sc script, id session.ID, args ...any) (any, error) {
-	return s.run(ctx, sc, s.key(id), append(args, s.prefix+channelInfix, s.counted)...)
+// hexToken returns a token as an argument.
+func hexToken(token session.LockToken) *bytesArg {
+	arg := bytesArg(hex.AppendEncode(make([]byte, 0, hex.EncodedLen(len(token))), token[:]))
+	return &arg
 }
 
-func hexToken(token session.LockToken) string { return hex.EncodeToString(token[:]) }
-
 // encodeHolder makes one word of h: its texts, each with its length before it, in base64.
-func encodeHolder(h session.Holder) string {
-	var b []byte
-	for _, text := range []string{h.Method, h.Path, h.Node} {
+func encodeHolder(h session.Holder) []byte {
+	var buf [128]byte
+	b := buf[:0]
+	for _, text := range [...]string{h.Method, h.Path, h.Node} {
 		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
 	}
-	return base64.RawURLEncoding.EncodeToString(b)
+	return base64.RawURLEncoding.AppendEncode(make([]byte, 0, base64.RawURLEncoding.EncodedLen(len(b))), b)
 }
 
 // holderOf decodes a holder with its since. now is the server's clock when it answered, which need not agree with ours.
 func holderOf(field, now any) (h session.Holder) {
-	text, _ := field.(string)
-	word, since, _ := strings.Cut(text, "@")
+	word, since, _ := strings.Cut(textOf(field), "@")
 	b, err := base64.RawURLEncoding.DecodeString(word)
 	if err != nil {
 		return session.Holder{}

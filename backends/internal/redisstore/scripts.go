@@ -45,19 +45,22 @@ return 1`
 	replyDone   = int64(1)
 )
 
-// script is a script and its name for EVALSHA, both ready to be arguments of a command.
-type script struct{ body, sha any }
+// script is a script and its name for EVALSHA, both ready to be arguments of a command, and the last arguments of each run.
+type script struct {
+	body, sha any
+	last      []any
+}
 
-func newScript(body string) script {
+func newScript(body string, last ...any) script {
 	sum := sha1.Sum([]byte(body))
-	return script{body, hex.EncodeToString(sum[:])}
+	return script{body, hex.EncodeToString(sum[:]), last}
 }
 
 // run runs a script. A server that does not know it by name gets it whole, in the same call.
 func (s *Store) run(ctx context.Context, sc script, key string, args ...any) (any, error) {
-	reply, err := s.eval(ctx, "evalsha", sc.sha, key, args...)
+	reply, err := s.eval(ctx, "evalsha", sc.sha, key, args, sc.last)
 	if unknownScript(err) {
-		return s.eval(ctx, "eval", sc.body, key, args...)
+		return s.eval(ctx, "eval", sc.body, key, args, sc.last)
 	}
 	return reply, err
 }
@@ -69,7 +72,7 @@ func unknownScript(err error) bool {
 }
 
 // eval runs a script by EVALSHA or EVAL. The command is of type any because that costs nothing for a constant.
-func (s *Store) eval(ctx context.Context, command, sc any, key string, args ...any) (any, error) {
-	full := append(make([]any, 0, 4+len(args)), command, sc, "1", key)
-	return s.conn.Do(ctx, 3, append(full, args...)...)
+func (s *Store) eval(ctx context.Context, command, sc any, key string, args, last []any) (any, error) {
+	full := append(make([]any, 0, 4+len(args)+len(last)), command, sc, "1", key)
+	return s.conn.Do(ctx, 3, append(append(full, args...), last...)...)
 }

@@ -55,7 +55,7 @@ func ParseSlots(reply any, asked string) ([]SlotRange, error) {
 			if len(node) < 2 {
 				return nil, errNoSlots()
 			}
-			host, _ := node[0].(string)
+			host := textOf(node[0])
 			port, ok := node[1].(int64)
 			if !ok {
 				return nil, errNoSlots()

@@ -34,7 +34,7 @@ type Store struct {
 	close    func() error // of the client, if the Store made it
 	prefix   string
 	maxBytes int
-	counted  int // 1 if PUBLISH tells whether anybody listens
+	counted  bool // PUBLISH tells whether anybody listens
 	wakes    *wakes
 	closed   atomic.Bool
 
@@ -63,21 +63,23 @@ func New(conn Conn, counted bool, o Options, closeClient func() error) (*Store, 
 	if o.MaxBytes < 0 || o.MaxBytes > maxBytesLimit {
 		return nil, fmt.Errorf("Options.MaxBytes must be between 1 and %d", maxBytesLimit)
 	}
+	channels := []any{o.Prefix + channelInfix, 0}
+	if counted {
+		channels[1] = 1
+	}
 	s := &Store{
 		conn:         conn,
 		close:        closeClient,
 		prefix:       o.Prefix,
 		maxBytes:     o.MaxBytes,
+		counted:      counted,
 		wakes:        newWakes(conn, o.Prefix),
 		write:        newScript(writeScript),
 		touch:        newScript(touchScript),
-		acquire:      newScript(acquireScript),
-		writeRelease: newScript(writeReleaseScript),
-		extend:       newScript(extendScript),
-		release:      newScript(releaseScript),
-	}
-	if counted {
-		s.counted = 1
+		acquire:      newScript(acquireScript, channels...),
+		writeRelease: newScript(writeReleaseScript, channels...),
+		extend:       newScript(extendScript, channels...),
+		release:      newScript(releaseScript, channels...),
 	}
 	return s, nil
 }

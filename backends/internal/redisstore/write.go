@@ -62,9 +62,7 @@ func refused(fields []any, prev session.Version) error {
 	if len(fields) != 2 {
 		return errNonsense()
 	}
-	data, _ := fields[0].(string)
-	seen, _ := fields[1].(string) // nil if it was not touched
-	newest, err := decode([]byte(seen), []byte(data))
+	newest, err := decode(dataOf(fields[1]), dataOf(fields[0]))
 	if err != nil {
 		return err
 	}
