@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -73,7 +74,16 @@ func nonstickHTTP(m *session.Manager, read, change session.Mode) server {
 type openStore func(env) (session.Handler, error)
 
 func openGoredis(e env) (session.Handler, error) { return goredis.New(goredisClient(e), nil) }
-func openRedigo(e env) (session.Handler, error)  { return redigo.New(redigoPool(e), nil) }
+
+// openRedigo is as one gets it, with a pool like everybody's and no timeout that a busy machine would pass.
+func openRedigo(e env) (session.Handler, error) {
+	u, err := url.Parse(e.url())
+	if err != nil {
+		return nil, err
+	}
+	u.RawQuery = fmt.Sprintf("pool_size=%d&dial_timeout=5s&read_timeout=5s&write_timeout=5s&pool_timeout=5s", connection)
+	return redigo.Open(u.String())
+}
 
 // openGoredisURL and openRedigoURL are as one gets them without an option.
 func openGoredisURL(e env) (session.Handler, error) { return goredis.Open(e.url()) }

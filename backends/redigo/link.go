@@ -55,9 +55,70 @@ func (l *link) disbelieve(err *error) {
 }
 
 // limits is a network connection whose deadlines are no later than end, unless that is zero.
+//
+// redigo reads and writes 4 KiB at a time. With a batch of commands that would be several system calls, so what fills its buffer is kept
+// until the rest comes, or an answer is waited for, and more is read than it asks for.
 type limits struct {
 	net.Conn
 	end time.Time
+
+	unsent      []byte
+	read, ahead []byte // ahead is the part of read that redigo has not got yet
+}
+
+const (
+	redigoBuffer = 4 << 10
+	mostUnsent   = 64 << 10
+	readAhead    = 16 << 10
+)
+
+// Write implements net.Conn. Whoever writes less than redigo's buffer holds, as a subscriber does while it reads, writes at once.
+func (l *limits) Write(p []byte) (int, error) {
+	if len(l.unsent)+len(p) > mostUnsent {
+		if err := l.flush(); err != nil {
+			return 0, err
+		}
+		return l.Conn.Write(p)
+	}
+	if len(l.unsent) == 0 && len(p) < redigoBuffer {
+		return l.Conn.Write(p)
+	}
+	l.unsent = append(l.unsent, p...)
+	if len(p) < redigoBuffer {
+		return len(p), l.flush()
+	}
+	return len(p), nil
+}
+
+func (l *limits) flush() error {
+	if len(l.unsent) == 0 {
+		return nil
+	}
+	_, err := l.Conn.Write(l.unsent)
+	l.unsent = l.unsent[:0]
+	return err
+}
+
+// Read implements net.Conn.
+func (l *limits) Read(p []byte) (n int, err error) {
+	if err := l.flush(); err != nil {
+		return 0, err
+	}
+	if len(l.ahead) == 0 {
+		if len(p) >= readAhead {
+			return l.Conn.Read(p)
+		}
+		if l.read == nil {
+			l.read = make([]byte, readAhead)
+		}
+		n, err = l.Conn.Read(l.read)
+		if l.ahead = l.read[:n]; n == 0 {
+			return 0, err
+		}
+	}
+	n = copy(p, l.ahead) // an error that came with it comes again
+	l.ahead = l.ahead[n:]
+	return n, nil
 }
 
 // SetReadDeadline implements net.Conn.
