@@ -42,14 +42,17 @@ func (c conn) DoAndWait(ctx context.Context, replicas int, timeout time.Duration
 
 // Fields implements redisstore.Conn.
 func (c conn) Fields(ctx context.Context, keyAt int, args ...any) (seen, data []byte, err error) {
-	values, err := redis.ByteSlices(c.do(ctx, args[keyAt].(string), request{args: args}))
+	reply, err := c.do(ctx, args[keyAt].(string), request{args: args})
 	if err != nil {
 		return nil, nil, err
 	}
+	values, _ := reply.([]any)
 	if len(values) != 2 {
-		return nil, nil, errors.New("two fields were to be read, and it gave another number")
+		return nil, nil, errors.New("two fields were to be read, and it gave something else")
 	}
-	return values[0], values[1], nil
+	seen, _ = values[0].([]byte)
+	data, _ = values[1].([]byte)
+	return seen, data, nil
 }
 
 // Listen implements redisstore.Conn. redigo gives a connection up when a read takes too long, so the test of a silent one

@@ -93,8 +93,8 @@ func testLostReplies(t *testing.T) {
 		expectPayload(t, s, id, strconv.Itoa(each-1))
 	}
 	t.Logf("%d writes, %d replies lost, %d calls repeated", writers*each, proxy.Lost(), repeated.Load())
-	if proxy.Lost() < writers*each/50 {
-		t.Errorf("%d replies were lost of %d", proxy.Lost(), writers*each)
+	if repeated.Load() < writers*each/40 { // a batch loses all of its replies at once
+		t.Errorf("%d calls were repeated of %d", repeated.Load(), writers*each)
 	}
 }
 
