@@ -3,6 +3,9 @@ package mysql_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +73,27 @@ func BenchmarkByHand(b *testing.B) {
 			rec.Version = next
 		}
 	})
+}
+
+// How many reads of many at once the Store makes in a second, with batches and without.
+func BenchmarkTogether(b *testing.B) {
+	m := servers.StartMariaDB(b, nil)
+	ids := existing(b, open(b, m.URL()), 1000, 1<<10)
+	for _, params := range []string{"batches=0", "batches=1", "batches=2", "batches=4"} {
+		for _, readers := range []int{2, 16, 64} {
+			b.Run(fmt.Sprint(params, "/", readers), func(b *testing.B) {
+				s := open(b, withParams(b, m.URL(), "pool_size=64&"+params))
+				b.SetParallelism(max(1, readers/runtime.GOMAXPROCS(0)))
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						if _, err := s.Read(b.Context(), ids[rand.IntN(len(ids))]); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			})
+		}
+	}
 }
 
 // A lock that nobody else wants, taken and released: by compare-and-set, as the Store does, and in transactions that lock the

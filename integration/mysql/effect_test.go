@@ -2,6 +2,7 @@ package mysql_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -57,6 +58,7 @@ func TestEveryOptionHasAnEffect(t *testing.T) {
 			effect{slow + "&max_bytes=15000000", strings.Replace(slow, "write_timeout=6s", "write_timeout=50ms", 1) + "&max_bytes=15000000", seeStall(14_000_000), "soon"},
 			plain,
 		},
+		"mysql://?batches":   {effect{patient, patient + "&batches=0", seeReaders, "has 8 "}, plain},
 		"mysql://?pool_size": {effect{patient + "&pool_size=8", patient + "&pool_size=1", seeConnections, "has 1 "}, plain},
 	} {
 		t.Run(param, func(t *testing.T) {
@@ -203,11 +205,31 @@ func seeStall(size int) func(*testing.T, *servers.MariaDB, string) string {
 func seeConnections(t *testing.T, m *servers.MariaDB, params string) string {
 	s := openAsIs(t, withParams(t, m.URL(), params))
 	must(t, "Ping", s.Ping(t.Context()))
+	return connections(t, m, func() { created(t, s, 10) })
+}
+
+func seeReaders(t *testing.T, m *servers.MariaDB, params string) string {
+	s := openAsIs(t, withParams(t, m.URL(), params))
+	must(t, "Ping", s.Ping(t.Context()))
+	return connections(t, m, func() { readAbsent(t, s) })
+}
+
+// readAbsent reads a session that is not there.
+func readAbsent(t *testing.T, s store) {
+	ctx, cancel := patiently(t)
+	defer cancel()
+	if _, err := s.Read(ctx, newID()); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("Read: %v", err)
+	}
+}
+
+// connections are those that 8 calls at once take.
+func connections(t *testing.T, m *servers.MariaDB, call func()) string {
 	before := status(t, m, "Connections")
 	m.Stop()
 	var wg sync.WaitGroup
 	for range 8 {
-		wg.Go(func() { created(t, s, 10) })
+		wg.Go(call)
 	}
 	time.Sleep(500 * time.Millisecond)
 	m.Continue()

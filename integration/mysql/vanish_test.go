@@ -18,7 +18,7 @@ func TestVanished(t *testing.T) {
 	const conns = 8
 	m := servers.StartMariaDB(t, nil)
 	proxy := servers.StartProxy(t, m.Addr())
-	s := openAsIs(t, withParams(t, through(t, m.URL(), proxy.Addr()), "pool_size=8&dial_timeout=5s&read_timeout=500ms"))
+	s := openAsIs(t, withParams(t, through(t, m.URL(), proxy.Addr()), "pool_size=8&batches=0&dial_timeout=5s&read_timeout=500ms"))
 	id := newID()
 	var n ticks
 	rec := record(n.next(), "first")

@@ -16,6 +16,7 @@
 //	table          the name of the table; default nonstick_sessions
 //	create_table   make the table if it is missing: true, the default, or false
 //	max_bytes      the largest record that is taken; default 4194304, at most 16777215
+//	batches        how many statements that read are under way at once (see below); default 2; 0: each read has its own
 //	pool_size      the most connections to the server; default 32
 //	dial_timeout   for a connection; default 150ms
 //	read_timeout   for an answer; default 250ms
@@ -38,18 +39,30 @@
 // looks at the table before its first call, makes it if it is missing and the user may, and refuses one that is not its own:
 // the comment of the table says whose it is. Nodes that start at once do not disturb each other.
 //
-// Reading, changing, touching, creating and destroying take one statement each, all by primary key and each a transaction of
-// its own: nothing is left open when a program dies. A statement that changed nothing is followed by one that reads, to
-// tell why. Touching does not rewrite the record. Expired rows stay until GC, which removes a hundred with two short
+// Reading, changing, touching, creating and destroying take one statement each, or less, all by primary key and each a
+// transaction of its own: nothing is left open when a program dies. A statement that changed nothing is followed by one that
+// reads, to tell why. Touching does not rewrite the record. Expired rows stay until GC, which removes a hundred with two short
 // statements, without locking rows of the living; run it from any number of nodes.
 //
-// A Store of a URL keeps these statements prepared, at most eight for each connection, which takes one more round trip for each,
+// A Store of a URL keeps these statements prepared, at most eleven for each connection, which takes one more round trip for each,
 // at its second use there. The server's max_prepared_stmt_count, mostly 16382, bounds those of all programs. A server or a proxy
 // that does not prepare gets texts.
 //
 // A session's end is compared with the clock of the program, which made its times. GC wants it to have passed by the clock
 // of the server too, so that one wrong clock removes nobody's session. Locks go by the server's clock alone. Who waits
 // for one asks every 5 to 15 ms.
+//
+// # Batches
+//
+// Sessions that are to be read at the same time are read together: at most two statements that read are under way, and reads that
+// come meanwhile share the next one, of up to 64 sessions, when one of the two has come back. With many requests at once that saves
+// most of what reading costs the server. A read that meets no others has a statement for itself at once, and none waits for longer
+// than 25 ms: as long as none comes back, there is one more every 25 ms. What changes sessions is never shared.
+//
+// Each read ends at its own deadline, whatever becomes of the statement; but one that is under way with others does not end when its
+// context is cancelled. A statement that fails, or a connection that breaks, fails all reads that it was for, which the
+// session.Manager repeats as it does others. A large record delays those that come with it. A driver of the program's that traces
+// sees a shared statement with the context of one of the requests.
 //
 // # Permissions
 //

@@ -2,50 +2,12 @@ package mysqlstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
 )
-
-// Read implements session.Handler with one statement.
-func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error) {
-	ctx, end, err := s.begin(ctx)
-	if err != nil {
-		return session.Record{}, err
-	}
-	defer end()
-	return s.load(ctx, id)
-}
-
-// load returns the record of a session that is alive.
-func (s *Store) load(ctx context.Context, id session.ID) (session.Record, error) {
-	var seen int64
-	var data []byte
-	err := s.get(ctx, s.sql.read, []any{id[:]}, &seen, &data)
-	if errors.Is(err, sql.ErrNoRows) {
-		return session.Record{}, session.ErrNotFound
-	}
-	if err != nil {
-		return session.Record{}, err
-	}
-	rec, err := decode(seen, data)
-	if err == nil && !time.Now().Before(rec.Deadline()) {
-		return session.Record{}, session.ErrNotFound
-	}
-	return rec, err
-}
-
-// decode makes a record of what a row holds. Its payload is a part of data.
-func decode(seen int64, data []byte) (session.Record, error) {
-	rec, err := session.ParseRecord(data)
-	if err == nil {
-		rec.Seen = time.UnixMilli(seen)
-	}
-	return rec, err
-}
 
 // Destroy implements session.Handler with one statement.
 func (s *Store) Destroy(ctx context.Context, id session.ID) error {

@@ -45,7 +45,7 @@ func (s *Store) queryRow(ctx context.Context, statement string, args []any, to .
 // take, or has not done, database/sql runs, on another connection if need be.
 func (s *Store) get(ctx context.Context, text string, args []any, to ...any) error {
 	return s.twice(ctx, func() error {
-		err := s.ask(ctx, text, args, to)
+		err := s.ask(ctx, text, args, func(rows driver.Rows) error { return next(rows, to) })
 		if errors.Is(err, driver.ErrBadConn) || errors.Is(err, driver.ErrSkip) {
 			err = s.db.QueryRowContext(ctx, text, args...).Scan(to...)
 		}
@@ -53,8 +53,8 @@ func (s *Store) get(ctx context.Context, text string, args []any, to ...any) err
 	})
 }
 
-// ask is get by a connection of the driver's.
-func (s *Store) ask(ctx context.Context, text string, args, to []any) error {
+// ask runs a statement by a connection of the driver's. take reads the rows.
+func (s *Store) ask(ctx context.Context, text string, args []any, take func(driver.Rows) error) error {
 	c, err := s.db.Conn(ctx)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (s *Store) ask(ctx context.Context, text string, args, to []any) error {
 		if err != nil {
 			return err
 		}
-		err = first(rows, to)
+		err = take(rows)
 		if closed := rows.Close(); err == nil {
 			err = closed
 		}
@@ -81,8 +81,9 @@ func (s *Store) ask(ctx context.Context, text string, args, to []any) error {
 	})
 }
 
-// first keeps the values of the first row, which are the driver's until the next one is read.
-func first(rows driver.Rows, to []any) error {
+// next keeps the values of the next row, or returns sql.ErrNoRows. Bytes are the driver's until the row after it is read, and are
+// copied but for sql.RawBytes.
+func next(rows driver.Rows, to []any) error {
 	values := make([]driver.Value, len(to))
 	err := rows.Next(values)
 	if errors.Is(err, io.EOF) {
@@ -100,6 +101,11 @@ func keep(to any, value driver.Value) error {
 	case *[]byte:
 		if b, ok := value.([]byte); ok || value == nil {
 			*to = bytes.Clone(b)
+			return nil
+		}
+	case *sql.RawBytes:
+		if b, ok := value.([]byte); ok || value == nil {
+			*to = b
 			return nil
 		}
 	case *int64:

@@ -2,6 +2,8 @@ package mysqlstore
 
 import (
 	"strings"
+
+	"github.com/nonstick-go/nonstick/core/batch"
 )
 
 const (
@@ -11,6 +13,10 @@ const (
 	commentPrefix = "nonstick sessions, format "
 
 	maxTable = 60
+
+	// The smallest statement that reads several sessions takes so many ids, the next one moreIDs times as many, and so on: there are
+	// few, since connections prepare each.
+	leastIDs, moreIDs = 4, 4
 )
 
 // serverNow is the server's clock in microseconds since 1970, whatever time zone the connection has.
@@ -25,14 +31,16 @@ type statements struct {
 	list                                          string
 	lock, locked, stored                          string
 
+	reads []string // of 4, 16 and 64 ids
+
 	table string
 }
 
 // newStatements makes the statements. Those that change rows find them by id alone: ENDS keeps the server from choosing the
 // index of expires, in which it would lock the neighbours too.
-func newStatements(table string) statements {
+func newStatements(table string) *statements {
 	in := strings.NewReplacer("TABLE", "`"+table+"`", "SERVER_NOW", serverNow, "ENDS", "(expires + 0)").Replace
-	return statements{
+	s := &statements{
 		table:  table,
 		schema: createTable(table),
 		// The row is alive if its end is after now, which is the program's clock: that which made the times of the record.
@@ -54,12 +62,29 @@ func newStatements(table string) statements {
 		stored: in("UPDATE TABLE SET version = ?, seen = ?, expires = ?, record = ?, lock_state = ?, lock_turn = lock_turn + 1" +
 			" WHERE id = ? AND version = ? AND ENDS > ? AND lock_turn = ?"),
 	}
+	for n := leastIDs; n < moreIDs*batch.MostCalls; n *= moreIDs {
+		s.reads = append(s.reads, in("SELECT id, seen, record FROM TABLE FORCE INDEX (PRIMARY) WHERE id IN (?"+strings.Repeat(", ?", n-1)+")"))
+	}
+	return s
+}
+
+// several is the statement for some reads. The last id stands for those that it takes besides.
+func (s *statements) several(reads []*reading) (text string, args []any) {
+	i, size := 0, leastIDs
+	for size < len(reads) {
+		i, size = i+1, size*moreIDs
+	}
+	args = make([]any, size)
+	for n := range args {
+		args[n] = reads[min(n, len(reads)-1)].id[:]
+	}
+	return s.reads[i], args
 }
 
 // often are the statements that visitors wait for.
 func (s *statements) often() map[string]bool {
 	often := make(map[string]bool)
-	for _, text := range []string{s.read, s.create, s.change, s.touch, s.destroy, s.lock, s.locked, s.stored} {
+	for _, text := range append([]string{s.read, s.create, s.change, s.touch, s.destroy, s.lock, s.locked, s.stored}, s.reads...) {
 		often[text] = true
 	}
 	return often

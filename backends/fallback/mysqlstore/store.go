@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nonstick-go/nonstick/core/backoff"
+	"github.com/nonstick-go/nonstick/core/batch"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
@@ -18,6 +19,9 @@ const (
 	// DefaultMaxBytes is the largest encoded record that a Store takes: in the worst case, in which every byte has to be
 	// escaped, it still fits the max_allowed_packet of 16 MiB with which servers come.
 	DefaultMaxBytes = 4 << 20
+
+	// DefaultBatches is how many statements that read are under way at once, unless Options.Batches says otherwise.
+	DefaultBatches = batch.DefaultMost
 
 	maxBytesLimit = 1<<24 - 1 // of a MEDIUMBLOB
 
@@ -33,6 +37,9 @@ type Options struct {
 	// MaxBytes is the largest encoded record that is taken, in bytes; a larger one is session.ErrTooLarge. The default
 	// is DefaultMaxBytes, the maximum 16777215, what a MEDIUMBLOB holds. The server's max_allowed_packet may be less.
 	MaxBytes int
+	// Batches is how many statements that read may be under way at once; default DefaultBatches. Negative: each read has a statement
+	// of its own. See the package documentation.
+	Batches int
 	// NoCreate keeps the Store from making its table: somebody else does, with what Schema returns.
 	NoCreate bool
 }
@@ -42,9 +49,10 @@ type Options struct {
 type Store struct {
 	db       *sql.DB
 	owned    bool // db is ours to close
-	sql      statements
+	sql      *statements
 	maxBytes int
 	noCreate bool
+	batches  *batch.Batches[*reading] // nil if each read is made by itself
 
 	closed atomic.Bool
 
@@ -95,6 +103,7 @@ func newStore(db *sql.DB, o Options) (*Store, error) {
 		db: db, sql: newStatements(table), maxBytes: o.MaxBytes, noCreate: o.NoCreate,
 		preparer: make(chan struct{}, 1), gate: newGate(),
 	}
+	s.batches = batch.New(o.Batches, s.readOne, s.readAll)
 	return s, nil
 }
 

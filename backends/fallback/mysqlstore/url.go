@@ -51,6 +51,7 @@ func parseURL(u *url.URL) (*config, error) {
 		writeTimeout: p.Duration("write_timeout", defaultTimeout),
 		options: Options{
 			Table: p.String("table", DefaultTable), MaxBytes: p.Int("max_bytes", DefaultMaxBytes, 1), NoCreate: !p.Bool("create_table", true),
+			Batches: p.Int("batches", DefaultBatches, 0),
 		},
 	}
 	errs := []error{c.setAddress(u, p)}
@@ -59,6 +60,9 @@ func parseURL(u *url.URL) (*config, error) {
 	}
 	if c.options.Table == "" {
 		errs = append(errs, errors.New("table must not be empty"))
+	}
+	if c.options.Batches == 0 {
+		c.options.Batches = -1
 	}
 	if u.Scheme == "mysqls" {
 		c.tls = p.TLS()
