@@ -23,10 +23,11 @@ type conn struct {
 	client    Client
 	cluster   cluster                     // the client, if it is one for a cluster
 	gate      *backoff.Gate               // nil for a client that is not ours
-	pipelines *batch.Batches[redis.Cmder] // nil if there are none
+	pipelines *batch.Batches[redis.Cmder] // nil if there are none, or each node of a cluster has its own
 }
 
-// newConn makes a conn. Only a client for one server has pipelines: those of others wait for all servers they have commands for.
+// newConn makes a conn. Only a client for one server has pipelines here: those of others wait for all servers they have commands
+// for. The nodes of a cluster have theirs from newNode.
 func newConn(client Client, gate *backoff.Gate, pipelines int) conn {
 	all, _ := client.(cluster)
 	c := conn{client: client, cluster: all, gate: gate}

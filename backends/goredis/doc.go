@@ -59,10 +59,12 @@
 // commands under way on it, which the session.Manager repeats as it does others. Records of more than 16 KiB are written alone;
 // one that is read delays the few that come back with it.
 //
-// That is for one server, with or without sentinels: in a cluster, where a batch would wait for the slowest of its masters,
-// and through a client that is no *redis.Client, each command is sent by itself. go-redis takes the connections from the pool of
-// its own that it has for pipelines, if the client has one (PipelinePoolSize). Hooks of a client of yours see a batch as a
-// pipeline, with the context of the request that runs it, and its Limiter is asked once for it.
+// A Store of a URL of a cluster has that for each node, so that nobody waits for another node than the one that has the
+// session; what is redirected follows by itself. A client that was passed to New has it if it is a *redis.Client; through any
+// other one, such as a *redis.ClusterClient, each command is sent by itself: that would wait for the slowest of all masters
+// concerned, and the clients of its nodes do not know the hooks that you may have added to it. go-redis takes the connections
+// from the pool of its own that it has for pipelines, if the client has one (PipelinePoolSize). Hooks of a client of yours see
+// a batch as a pipeline, with the context of the request that runs it, and its Limiter is asked once for it.
 //
 // # What is stored
 //

@@ -94,7 +94,7 @@ func newClient(c *redisstore.Config, gate *backoff.Gate, first func(context.Cont
 		cluster := o.Cluster()
 		cluster.DisableRoutingPolicies = true // there are keys in all commands; else it would ask for a list of commands
 		cluster.ClusterStateReloadInterval = 10 * time.Second
-		cluster.NewClient = newNode
+		cluster.NewClient = func(o *redis.Options) *redis.Client { return newNode(o, c.Options.Pipelines) }
 		return redis.NewClusterClient(cluster)
 	case redisstore.Sentinel:
 		return redis.NewFailoverClient(o.Failover())

@@ -36,7 +36,8 @@ type Options struct {
 	// is DefaultMaxBytes, the maximum 512 MiB.
 	MaxBytes int
 	// Pipelines is how many batches of commands may be under way at once to the server of a *redis.Client; default
-	// DefaultPipelines. Negative: each command has a connection for itself. See the package documentation.
+	// DefaultPipelines. Negative: each command has a connection for itself, as with any other client. See the package
+	// documentation.
 	Pipelines int
 }
 

@@ -38,32 +38,39 @@ func testPipelines(t *testing.T) {
 			commands(t, r) // from here on
 			before := reads(t, r)
 			harm(proxy)
-			var done, failed atomic.Int64
-			var visitors sync.WaitGroup
-			for i := range 64 {
-				visitors.Go(func() {
-					for n := range 40 {
-						if err := visit(t.Context(), s, fmt.Sprintf("%d.%d.%s", i, n, strings.Repeat("x", i*n))); err == nil {
-							done.Add(1)
-						} else if failed.Add(1); !errors.Is(err, session.ErrUnavailable) && !errors.Is(err, session.ErrCorrupt) {
-							t.Error(err)
-						}
-					}
-				})
-			}
-			visitors.Wait()
+			done, failed := visitAtOnce(t, s)
 			switch {
-			case done.Load() == 0:
-				t.Errorf("all of %d visits failed", failed.Load())
-			case name == "whole" && failed.Load() > 0:
-				t.Errorf("%d visits failed", failed.Load())
+			case done == 0:
+				t.Errorf("all of %d visits failed", failed)
+			case name == "whole" && failed > 0:
+				t.Errorf("%d visits failed", failed)
 			case name == "whole":
-				if trips := reads(t, r) - before; 2*trips > 4*done.Load() { // the script that Redis does not know yet, and INFO, are nothing
-					t.Errorf("%d visits of four commands took %d round trips", done.Load(), trips)
+				if trips := reads(t, r) - before; 2*trips > 4*done { // the script that Redis does not know yet, and INFO, are nothing
+					t.Errorf("%d visits of four commands took %d round trips", done, trips)
 				}
 			}
 		})
 	}
+}
+
+// visitAtOnce has 64 visitors come 40 times each.
+func visitAtOnce(t *testing.T, s store) (done, failed int64) {
+	t.Helper()
+	var worked, not atomic.Int64
+	var visitors sync.WaitGroup
+	for i := range 64 {
+		visitors.Go(func() {
+			for n := range 40 {
+				if err := visit(t.Context(), s, fmt.Sprintf("%d.%d.%s", i, n, strings.Repeat("x", i*n))); err == nil {
+					worked.Add(1)
+				} else if not.Add(1); !errors.Is(err, session.ErrUnavailable) && !errors.Is(err, session.ErrCorrupt) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	visitors.Wait()
+	return worked.Load(), not.Load()
 }
 
 // visit leads a session through its life, and tells if another one's is answered.

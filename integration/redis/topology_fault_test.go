@@ -22,13 +22,13 @@ func testClusterHalfMigrated(t *testing.T) {
 	const slot = 1234
 	from, to := c.Nodes()[0], c.Nodes()[1]
 	in := func(k string) bool { return servers.Slot(k) == slot }
-	tr := drive(t, s, 6, in)
+	tr := drive(t, s, 24, in) // enough for commands to meet
 	tr.awaitAll(time.Now())
 	c.BeginMigration(slot, from, to)
-	if n := c.MoveKeys(slot, 3, from, to); n != 3 {
-		t.Errorf("%d keys are moved, want 3", n)
+	if n := c.MoveKeys(slot, 12, from, to); n != 12 {
+		t.Errorf("%d keys are moved, want 12", n)
 	}
-	more := drive(t, s, 3, in) // which are created on the node that the slot moves to
+	more := drive(t, s, 12, in) // which are created on the node that the slot moves to
 	time.Sleep(5 * time.Second)
 	for c.MoveKeys(slot, 100, from, to) > 0 {
 	}
@@ -89,7 +89,7 @@ func testClusterFailover(t *testing.T) {
 			c := servers.StartRedisCluster(t, &servers.RedisClusterOptions{Replicas: 1})
 			s := openAsIs(t, c.URL())
 			master := c.Nodes()[0] // it has the slots up to 5460
-			mine := drive(t, s, 4, func(k string) bool { return servers.Slot(k) < 5000 })
+			mine := drive(t, s, 12, func(k string) bool { return servers.Slot(k) < 5000 })
 			others := drive(t, s, 4, func(k string) bool { return servers.Slot(k) > 6000 })
 			mine.awaitAll(time.Now())
 			others.awaitAll(time.Now())
