@@ -11,6 +11,9 @@ import (
 	"github.com/nonstick-go/nonstick/backends/internal/redisstore"
 )
 
+// errFields says that a server has not answered what it was asked.
+var errFields = errors.New("two fields were to be read, and it gave something else")
+
 // request is what to do on one connection.
 type request struct {
 	asking bool  // tell a node of a cluster that it was named by an ASK
@@ -48,10 +51,13 @@ func (c conn) Fields(ctx context.Context, keyAt int, args ...any) (seen, data []
 	}
 	values, _ := reply.([]any)
 	if len(values) != 2 {
-		return nil, nil, errors.New("two fields were to be read, and it gave something else")
+		return nil, nil, errFields
 	}
-	seen, _ = values[0].([]byte)
-	data, _ = values[1].([]byte)
+	seen, ok := values[0].([]byte)
+	data, ok2 := values[1].([]byte)
+	if !ok && values[0] != nil || !ok2 && values[1] != nil {
+		return nil, nil, errFields
+	}
 	return seen, data, nil
 }
 

@@ -59,8 +59,10 @@ func (d *dialer) serverAt(name string, addr func(ctx context.Context) (string, e
 			if err != nil {
 				return nil, err
 			}
-			conn.(*link).until(ctx)
-			return conn, nil
+			l := conn.(*link)
+			l.until(ctx)
+			l.limits.pooled = true
+			return l, nil
 		},
 		TestOnBorrowContext: func(ctx context.Context, conn redis.Conn, used time.Time) error {
 			return s.test(ctx, conn.(*link), used, c.Options.Prefix)

@@ -8,7 +8,11 @@ import (
 )
 
 // NewLink returns a connection of a pool of ours.
-func NewLink(conn net.Conn) redis.Conn { return newLink(conn, time.Second, time.Second) }
+func NewLink(conn net.Conn) redis.Conn {
+	l := newLink(conn, time.Second, time.Second)
+	l.limits.pooled = true
+	return l
+}
 
 // NewLimits returns what is below it.
-func NewLimits(conn net.Conn) net.Conn { return &limits{Conn: conn} }
+func NewLimits(conn net.Conn) net.Conn { return &limits{Conn: conn, pooled: true} }

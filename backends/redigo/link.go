@@ -57,10 +57,12 @@ func (l *link) disbelieve(err *error) {
 // limits is a network connection whose deadlines are no later than end, unless that is zero.
 //
 // redigo reads and writes 4 KiB at a time. With a batch of commands that would be several system calls, so what fills its buffer is kept
-// until the rest comes, or an answer is waited for, and more is read than it asks for.
+// until the rest comes, or an answer is waited for, and more is read than it asks for: by connections of a pool, on which nobody writes
+// while somebody reads, as on those of subscribers.
 type limits struct {
 	net.Conn
-	end time.Time
+	end    time.Time
+	pooled bool
 
 	unsent      []byte
 	read, ahead []byte // ahead is the part of read that redigo has not got yet
@@ -72,8 +74,11 @@ const (
 	readAhead    = 16 << 10
 )
 
-// Write implements net.Conn. Whoever writes less than redigo's buffer holds, as a subscriber does while it reads, writes at once.
+// Write implements net.Conn.
 func (l *limits) Write(p []byte) (int, error) {
+	if !l.pooled {
+		return l.Conn.Write(p)
+	}
 	if len(l.unsent)+len(p) > mostUnsent {
 		if err := l.flush(); err != nil {
 			return 0, err
@@ -95,12 +100,17 @@ func (l *limits) flush() error {
 		return nil
 	}
 	_, err := l.Conn.Write(l.unsent)
-	l.unsent = l.unsent[:0]
+	if l.unsent = l.unsent[:0]; cap(l.unsent) > readAhead {
+		l.unsent = nil
+	}
 	return err
 }
 
 // Read implements net.Conn.
 func (l *limits) Read(p []byte) (n int, err error) {
+	if !l.pooled {
+		return l.Conn.Read(p)
+	}
 	if err := l.flush(); err != nil {
 		return 0, err
 	}

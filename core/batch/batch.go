@@ -19,10 +19,10 @@ const (
 	// run: more would make them smaller.
 	DefaultMost = 2
 	// MostCalls is how many calls a batch has at most, and mostBytes how many bytes: others wait until it has been sent, and all of
-	// it has to be answered within the time that a client has for one answer. What is larger than largest is sent alone.
+	// it has to be answered within the time that a client has for one answer. What is larger than Largest, in bytes, is sent alone.
 	MostCalls = 64
+	Largest   = 16 << 10
 	mostBytes = 64 << 10
-	largest   = 16 << 10
 	// overdue is for how long calls wait for those that are under way: when a server stands still, or a connection is dead, each
 	// batch takes its own time to find that out.
 	overdue = 25 * time.Millisecond
@@ -76,7 +76,7 @@ func (p *Batches[C]) Run(ctx context.Context, call C, size int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if size > largest {
+	if size > Largest {
 		p.one(ctx, call)
 		return nil
 	}
@@ -199,11 +199,11 @@ func (p *Batches[C]) lead(ctx context.Context, t *turn[C], batch []*turn[C]) {
 	lost = nil
 }
 
-// next is called when one of those under way has come back.
+// next is called when one of those under way has come back. Those that wait go on with it, unless it was one too many.
 func (p *Batches[C]) next() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.waiting) == 0 {
+	if len(p.waiting) == 0 || p.busy > p.most {
 		p.busy--
 		return
 	}

@@ -93,6 +93,22 @@ func expectOwn(ctx context.Context, s store, id session.ID, want map[session.ID]
 	return nil
 }
 
+// A server that lets a statement return few rows unless it says how many has all sessions yet.
+func TestBatchesSelectLimit(t *testing.T) {
+	t.Parallel()
+	m := servers.StartMariaDB(t, nil)
+	m.Exec("SET GLOBAL sql_select_limit = 3")
+	s := open(t, m.URL())
+	ids := make([]session.ID, 20)
+	for i := range ids {
+		ids[i] = newID()
+		must(t, "create", s.Write(t.Context(), ids[i], record(session.Version{1}, "stored"), session.Version{}))
+	}
+	for _, err := range meet(t, m, s, ids, 40, func() {}) {
+		must(t, "Read", err)
+	}
+}
+
 // meet has so many readers come while the server stands still, does something meanwhile, and returns the errors of all.
 func meet(t *testing.T, m *servers.MariaDB, s store, ids []session.ID, readers int, meanwhile func()) []error {
 	t.Helper()

@@ -32,6 +32,9 @@ func testHostileReplies(t *testing.T) {
 		"number":  func([]string) string { return ":42\r\n" },
 		"strings": func(args []string) string { return fmt.Sprintf("*1\r\n$%d\r\n%s\r\n", len(args[0]), args[0]) },
 		"garbage": func([]string) string { return "*2\r\n_\r\n$7\r\ngarbage\r\n" },
+		"fields":  func([]string) string { return "*2\r\n:1\r\n:2\r\n" },
+		"texts":   func([]string) string { return "*2\r\n$-1\r\n+text\r\n" },
+		"errors":  func(args []string) string { return "*2\r\n$-1\r\n-ERR " + strings.Join(args, " ") + "\r\n" },
 		"end":     func([]string) string { return "" },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,9 +6,12 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/binary"
 	"errors"
+	"sync/atomic"
 	"time"
 
+	"github.com/nonstick-go/nonstick/core/batch"
 	"github.com/nonstick-go/nonstick/core/session"
 )
 
@@ -25,10 +28,13 @@ func (s *Store) Read(ctx context.Context, id session.ID) (session.Record, error)
 // load returns the record of a session that is alive.
 func (s *Store) load(ctx context.Context, id session.ID) (session.Record, error) {
 	r := &reading{id: id}
-	if s.batches == nil {
+	if s.batches == nil || s.large.has(id) {
 		s.readOne(ctx, r)
 	} else if err := s.batches.Run(ctx, r, len(id)); err != nil { // r may be somebody else's for a while yet
 		return session.Record{}, s.failed(ctx, err)
+	}
+	if r.err == nil && r.data == nil { // it is large: others would wait for it
+		s.readOne(ctx, r)
 	}
 	if errors.Is(r.err, sql.ErrNoRows) {
 		return session.Record{}, session.ErrNotFound
@@ -36,6 +42,7 @@ func (s *Store) load(ctx context.Context, id session.ID) (session.Record, error)
 	if r.err != nil {
 		return session.Record{}, r.err
 	}
+	s.large.note(id, len(r.data) > batch.Largest)
 	rec, err := decode(r.seen, r.data)
 	if err == nil && !time.Now().Before(rec.Deadline()) {
 		return session.Record{}, session.ErrNotFound
@@ -56,8 +63,31 @@ func decode(seen int64, data []byte) (session.Record, error) {
 type reading struct {
 	id   session.ID
 	seen int64
-	data []byte
-	err  error // sql.ErrNoRows if there is no row
+	data []byte // nil if it is too large for what reads several
+	err  error  // sql.ErrNoRows if there is no row
+}
+
+// large remembers sessions whose records were large when they were read last, so that nobody waits for them together with others:
+// one for each place, which is given to whoever comes last.
+type large [1024]atomic.Uint64
+
+func (l *large) place(id session.ID) (*atomic.Uint64, uint64) {
+	n := binary.LittleEndian.Uint64(id[:]) // ids are random
+	return &l[n%uint64(len(l))], n
+}
+
+func (l *large) has(id session.ID) bool {
+	at, n := l.place(id)
+	return at.Load() == n
+}
+
+func (l *large) note(id session.ID, large bool) {
+	switch at, n := l.place(id); {
+	case large:
+		at.Store(n)
+	case at.Load() == n:
+		at.Store(0)
+	}
 }
 
 // readOne makes a read that meets no others.

@@ -1,6 +1,7 @@
 package mysqlstore
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/nonstick-go/nonstick/core/batch"
@@ -63,7 +64,9 @@ func newStatements(table string) *statements {
 			" WHERE id = ? AND version = ? AND ENDS > ? AND lock_turn = ?"),
 	}
 	for n := leastIDs; n < moreIDs*batch.MostCalls; n *= moreIDs {
-		s.reads = append(s.reads, in("SELECT id, seen, record FROM TABLE FORCE INDEX (PRIMARY) WHERE id IN (?"+strings.Repeat(", ?", n-1)+")"))
+		// A large record is NULL. LIMIT, or the server's sql_select_limit would be it.
+		s.reads = append(s.reads, in(fmt.Sprintf("SELECT id, seen, IF(LENGTH(record) > %d, NULL, record) FROM TABLE FORCE INDEX (PRIMARY)"+
+			" WHERE id IN (?%s) LIMIT %d", batch.Largest, strings.Repeat(", ?", n-1), n)))
 	}
 	return s
 }

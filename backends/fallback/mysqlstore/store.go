@@ -53,6 +53,7 @@ type Store struct {
 	maxBytes int
 	noCreate bool
 	batches  *batch.Batches[*reading] // nil if each read is made by itself
+	large    large
 
 	closed atomic.Bool
 
