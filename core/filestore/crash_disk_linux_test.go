@@ -96,6 +96,11 @@ func (d *disk) apply(op fileOp) {
 	case syscall.SYS_WRITE:
 		file.now.data += string(op.data)
 		file.dirty = true
+	case syscall.SYS_PWRITE64:
+		data := file.now.data
+		head := data[:min(int(op.at), len(data))] + strings.Repeat("\x00", max(0, int(op.at)-len(data)))
+		file.now.data = head + string(op.data) + data[min(len(head)+len(op.data), len(data)):]
+		file.dirty = true
 	case syscall.SYS_UTIMENSAT:
 		file.now.mtime = op.mtime
 		file.dirty = true

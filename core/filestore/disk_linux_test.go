@@ -21,9 +21,10 @@ import (
 // diskChildren are checks on a small file system of their own.
 func diskChildren() map[string]func(dir string) error {
 	return map[string]func(dir string) error{
-		"no inodes":   childNoInodes,
-		"read-only":   childReadOnly,
-		"nearly full": childNearlyFull,
+		"no inodes":               childNoInodes,
+		"read-only":               childReadOnly,
+		"nearly full":             func(dir string) error { return childNearlyFull(dir, false) },
+		"nearly full, not synced": func(dir string) error { return childNearlyFull(dir, true) },
 	}
 }
 
@@ -67,7 +68,7 @@ func childNoInodes(dir string) error {
 	if err := mountTmpfs(dir, "size=1m,nr_inodes=64"); err != nil {
 		return err
 	}
-	return fullDisk(dir, syscall.ENOSPC, func() error {
+	return fullDisk(dir, false, syscall.ENOSPC, func() error {
 		for i := 0; ; i++ {
 			switch err := os.WriteFile(filepath.Join(dir, fmt.Sprint("filler", i)), nil, 0o600); {
 			case errors.Is(err, syscall.ENOSPC):
@@ -115,13 +116,13 @@ func childReadOnly(dir string) error {
 
 // childNearlyFull makes 5,000 changes of any size on a disk that is full now and then. After each there is what was
 // acknowledged last, all of it.
-func childNearlyFull(dir string) error {
+func childNearlyFull(dir string, noSync bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := mountTmpfs(dir, "size=256k"); err != nil {
 		return err
 	}
-	s, err := filestore.New(filepath.Join(dir, "sessions"), nil)
+	s, err := filestore.New(filepath.Join(dir, "sessions"), &filestore.Options{NoSync: noSync})
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func childNearlyFull(dir string) error {
 			}
 			stored[n] = session.Record{}
 		}
-		next := record(strings.Repeat("x", rand.N(64<<10)))
+		next := record(strings.Repeat("x", rand.N(128<<10)>>rand.N(8))) // some change in place, most do not
 		switch err := s.Write(ctx, id, next, stored[n].Version); {
 		case err == nil:
 			stored[n] = next

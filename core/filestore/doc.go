@@ -20,7 +20,8 @@
 //
 //	3f/                   one folder of 256, by the first byte of the session.ID
 //	3f/lock               flock(2) for changes in this folder; created once and never removed
-//	3f/3fa0…              a session: its ID in hex, an encoded session.Record; the file's mtime is Seen
+//	3f/3fa0…              a session: its ID in hex, an encoded session.Record, or two slots with one each; the file's mtime
+//	                      is Seen
 //	3f/3fa0….lock         the lock of that session for session.Exclusive and the queue in front of it, as JSON; only
 //	                      while somebody has it or waits, or until the next one comes if the holder has died
 //	3f/tmp-1760…          a write under way; GC removes those that are older than an hour
@@ -39,9 +40,21 @@
 // since its last write. The lock of a session is not synced either: it may be free after a power failure, when nobody is
 // left who held it. A lock that cannot be read, or is over 1 MiB, counts as a free one and goes to the quarantine.
 //
+// With Options.NoSync nothing is synced, and a change writes no new file: the file of a session has two slots, and the record
+// goes into the one that is not the newest. Readers see the old record or the new one, and a process that dies or a disk that
+// is full in the middle of it leaves the old one. The record before may stay in the other slot until the next change. After a
+// power failure both slots may be garbage, if both were written in the seconds before. A new file is still needed for a new or
+// renewed session, for one that has outgrown its slot, which has room for a quarter more, or has shrunk to less than a quarter
+// of it, and for each change of one of more than some 13 KB, which has no slots.
+//
+// Stores with and without NoSync may share a folder, and the option may change at a restart: all read both kinds of files, and
+// those that sync write new files, without slots. Versions of this library that know no slots call such files ErrCorrupt and
+// leave them alone.
+//
 // The later of the record's own time and the mtime counts as Seen, unless the mtime is more than an hour ahead of the
 // clock. So a copy of the folder that does not keep times (cp without -p) makes sessions look freshly used: they may
-// live for one TTL more, but never beyond Expires.
+// live for one TTL more, but never beyond Expires. The same goes for a process that dies between a change in place and its
+// setting the mtime; who reads just then gets the time of the change as Seen.
 //
 // # Errors
 //
@@ -53,9 +66,9 @@
 //
 // # Concurrency
 //
-// A Store is safe for concurrent use, and so are many Stores of many processes on one folder. Reads take no lock.
-// Changes prepare their file first, then hold the lock of one of the 256 folders for the time of a comparison and a
-// rename. Goroutines of one process queue for it in order, so each process has at most one waiter, which tries with
+// A Store is safe for concurrent use, and so are many Stores of many processes on one folder. Reads take no lock, unless
+// changes in place spoil three attempts in a row. Changes prepare what they write first, then hold the lock of one of the 256
+// folders for the time of a comparison and a rename, or of another read and a write. Goroutines of one process queue for it in order, so each process has at most one waiter, which tries with
 // growing pauses of up to 2 ms. A process that dies loses its lock at once.
 //
 // That is the lock of a folder, for one call. The lock of a session, which a request holds, is a file of its own that is

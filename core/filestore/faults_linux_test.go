@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,12 +25,17 @@ import (
 
 func linuxChildren() map[string]func(dir string) error {
 	all := map[string]func(dir string) error{
-		"full disk, tmpfs":  childFullTmpfs,
-		"full disk, rlimit": childFullRlimit,
-		"descriptors":       childDescriptors,
+		"full disk, tmpfs":              func(dir string) error { return childFullTmpfs(dir, false) },
+		"full disk, tmpfs, not synced":  func(dir string) error { return childFullTmpfs(dir, true) },
+		"full disk, rlimit":             func(dir string) error { return childFullRlimit(dir, false) },
+		"full disk, rlimit, not synced": func(dir string) error { return childFullRlimit(dir, true) },
+		"full in a slot":                childFullSlot,
+		"seen fails":                    childSeenFails,
+		"descriptors":                   childDescriptors,
 	}
 	for _, f := range faults() {
-		all["fault "+f.name] = f.child
+		all["fault "+f.name] = func(dir string) error { return f.child(dir, false) }
+		all["fault in place "+f.name] = func(dir string) error { return f.child(dir, true) }
 	}
 	maps.Copy(all, diskChildren())
 	return all
@@ -40,21 +46,20 @@ type fault struct {
 	name  string
 	call  uint32
 	errno syscall.Errno
-	big   int // if > 0, the argument with this number must be at least 1,000 for the call to fail
 }
 
 func faults() []fault {
 	renameat, utimensat := uint32(syscall.SYS_RENAMEAT), uint32(syscall.SYS_UTIMENSAT)
 	return []fault{
-		{"fsync EIO", syscall.SYS_FSYNC, syscall.EIO, 0},
-		{"write ENOSPC", syscall.SYS_WRITE, syscall.ENOSPC, 2}, // the Go runtime writes a few bytes to wake itself up
-		{"write EDQUOT", syscall.SYS_WRITE, syscall.EDQUOT, 2},
-		{"rename ENOSPC", renameat, syscall.ENOSPC, 0},
-		{"utimensat EROFS", utimensat, syscall.EROFS, 0},
-		{"openat EMFILE", syscall.SYS_OPENAT, syscall.EMFILE, 0},
-		{"openat EACCES", syscall.SYS_OPENAT, syscall.EACCES, 0},
-		{"rename EROFS", renameat, syscall.EROFS, 0},
-		{"flock ENOLCK", syscall.SYS_FLOCK, syscall.ENOLCK, 0},
+		{"fsync EIO", syscall.SYS_FSYNC, syscall.EIO},
+		{"pwrite ENOSPC", syscall.SYS_PWRITE64, syscall.ENOSPC},
+		{"pwrite EDQUOT", syscall.SYS_PWRITE64, syscall.EDQUOT},
+		{"rename ENOSPC", renameat, syscall.ENOSPC},
+		{"utimensat EROFS", utimensat, syscall.EROFS},
+		{"openat EMFILE", syscall.SYS_OPENAT, syscall.EMFILE},
+		{"openat EACCES", syscall.SYS_OPENAT, syscall.EACCES},
+		{"rename EROFS", renameat, syscall.EROFS},
+		{"flock ENOLCK", syscall.SYS_FLOCK, syscall.ENOLCK},
 	}
 }
 
@@ -64,31 +69,42 @@ func TestFaults(t *testing.T) {
 	for _, f := range faults() {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			s, dir := newStore(t, nil)
-			rec := create(t, s, faultID, strings.Repeat("old", 1000))
-			must(t, s.Close())
-			if out := startChild(t, "fault "+f.name, dir).wait(t); out != "" {
-				t.Fatalf("the process whose %s fails said: %s", f.name, out)
-			}
-			s = openStore(t, dir, nil)
-			wantPayload(t, s, faultID, string(rec.Payload))
-			names := list(t, filepath.Dir(pathOf(dir, faultID)))
-			if len(names) != 2 {
-				t.Errorf("the folder holds %q, want lock and session", names)
-			}
-			next := record("new")
-			must(t, s.Write(t.Context(), faultID, next, rec.Version))
-			wantPayload(t, s, faultID, "new")
+			f.test(t, "fault ", nil)
+		})
+		if slices.Contains([]uint32{syscall.SYS_FSYNC, syscall.SYS_RENAMEAT, syscall.SYS_UTIMENSAT}, f.call) {
+			continue // no part of a change in place, or after it: see TestFaultSeen
+		}
+		t.Run(f.name+", in place", func(t *testing.T) {
+			t.Parallel()
+			f.test(t, "fault in place ", &filestore.Options{NoSync: true})
 		})
 	}
 }
 
+func (f fault) test(t *testing.T, child string, opts *filestore.Options) {
+	s, dir := newStore(t, opts)
+	rec := create(t, s, faultID, strings.Repeat("old", 1000))
+	must(t, s.Close())
+	if out := startChild(t, child+f.name, dir).wait(t); out != "" {
+		t.Fatalf("the process whose %s fails said: %s", f.name, out)
+	}
+	s = openStore(t, dir, opts)
+	wantPayload(t, s, faultID, string(rec.Payload))
+	names := list(t, filepath.Dir(pathOf(dir, faultID)))
+	if len(names) != 2 {
+		t.Errorf("the folder holds %q, want lock and session", names)
+	}
+	next := record("new")
+	must(t, s.Write(t.Context(), faultID, next, rec.Version))
+	wantPayload(t, s, faultID, "new")
+}
+
 var faultID = session.ID{6}
 
-func (f fault) child(dir string) error {
+func (f fault) child(dir string, noSync bool) error {
 	ctx, cancel := testContext()
 	defer cancel()
-	s, err := filestore.New(dir, &filestore.Options{LockWait: time.Second})
+	s, err := filestore.New(dir, &filestore.Options{LockWait: time.Second, NoSync: noSync})
 	if err != nil {
 		return err
 	}
@@ -137,12 +153,6 @@ func (f fault) install() error {
 	number := map[string]uintptr{"amd64": 317, "arm64": 277}[runtime.GOARCH]
 	check := []syscall.SockFilter{{Code: syscall.BPF_LD | syscall.BPF_W | syscall.BPF_ABS}} // the number of the call
 	check = append(check, syscall.SockFilter{Code: syscall.BPF_JMP | syscall.BPF_JEQ | syscall.BPF_K, K: f.call, Jf: 1})
-	if f.big > 0 {
-		check[1].Jf = 3
-		check = append(check,
-			syscall.SockFilter{Code: syscall.BPF_LD | syscall.BPF_W | syscall.BPF_ABS, K: uint32(16 + 8*f.big)},
-			syscall.SockFilter{Code: syscall.BPF_JMP | syscall.BPF_JGE | syscall.BPF_K, K: 1000, Jf: 1})
-	}
 	check = append(check,
 		syscall.SockFilter{Code: syscall.BPF_RET | syscall.BPF_K, K: retErrno | uint32(f.errno)},
 		syscall.SockFilter{Code: syscall.BPF_RET | syscall.BPF_K, K: retAllow})
@@ -162,27 +172,31 @@ func (f fault) install() error {
 // system of its own, where this process may mount one.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	t.Run("rlimit", func(t *testing.T) {
-		t.Parallel()
-		if out := startChild(t, "full disk, rlimit", t.TempDir()).wait(t); out != "" {
-			t.Error(out)
-		}
-	})
-	t.Run("tmpfs", func(t *testing.T) {
-		t.Parallel()
-		c, err := tryChild(t, "full disk, tmpfs", t.TempDir(), ownMounts)
-		if err == nil {
-			out := c.wait(t)
-			if out == "" {
-				return
+	for _, name := range []string{"full disk, rlimit", "full disk, rlimit, not synced", "full in a slot"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if out := startChild(t, name, t.TempDir()).wait(t); out != "" {
+				t.Error(out)
 			}
-			if !strings.Contains(out, mountRefused) {
-				t.Fatal(out)
+		})
+	}
+	for _, name := range []string{"full disk, tmpfs", "full disk, tmpfs, not synced"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := tryChild(t, name, t.TempDir(), ownMounts)
+			if err == nil {
+				out := c.wait(t)
+				if out == "" {
+					return
+				}
+				if !strings.Contains(out, mountRefused) {
+					t.Fatal(out)
+				}
+				err = errors.New(strings.TrimSpace(out))
 			}
-			err = errors.New(strings.TrimSpace(out))
-		}
-		t.Logf("%v: only the limit on the size of files was tested", err)
-	})
+			t.Logf("%v: only the limit on the size of files was tested", err)
+		})
+	}
 }
 
 const mountRefused = "a file system cannot be mounted here"
@@ -197,11 +211,11 @@ func ownMounts(cmd *exec.Cmd) {
 	}
 }
 
-func childFullTmpfs(dir string) error {
+func childFullTmpfs(dir string, noSync bool) error {
 	if err := mountTmpfs(dir, "size=256k"); err != nil {
 		return err
 	}
-	return fullDisk(dir, syscall.ENOSPC, func() error {
+	return fullDisk(dir, noSync, syscall.ENOSPC, func() error {
 		filler, err := os.Create(filepath.Join(dir, "filler"))
 		if err != nil {
 			return err
@@ -216,18 +230,18 @@ func childFullTmpfs(dir string) error {
 	})
 }
 
-func childFullRlimit(dir string) error {
+func childFullRlimit(dir string, noSync bool) error {
 	signal.Ignore(syscall.SIGXFSZ)
-	return fullDisk(dir, syscall.EFBIG, func() error {
+	return fullDisk(dir, noSync, syscall.EFBIG, func() error {
 		return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{})
 	})
 }
 
 // fullDisk checks a store whose disk becomes full: the old record stays, reading, touching and destroying work.
-func fullDisk(dir string, errno syscall.Errno, fill func() error) error {
+func fullDisk(dir string, noSync bool, errno syscall.Errno, fill func() error) error {
 	ctx, cancel := testContext()
 	defer cancel()
-	s, err := filestore.New(filepath.Join(dir, "sessions"), nil)
+	s, err := filestore.New(filepath.Join(dir, "sessions"), &filestore.Options{NoSync: noSync})
 	if err != nil {
 		return err
 	}

@@ -13,9 +13,9 @@ import (
 // can wait for it, set a finalizer, and look first whether a name is a link. Whoever has one closes it.
 type file struct{ fd int }
 
-// openFile opens a file for reading. What is no regular file is errIrregular or shows it in stat.
-func (f *folder) openFile(name string) (file, error) {
-	file, err := f.openat(name, syscall.O_RDONLY, 0)
+// openFile opens a file for what flag says. What is no regular file is errIrregular or shows it in stat.
+func (f *folder) openFile(name string, flag int) (file, error) {
+	file, err := f.openat(name, flag, 0)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return file, err
 	}
@@ -58,27 +58,28 @@ func (o file) stat() (stat, error) {
 	}, err
 }
 
-// Read implements io.Reader.
-func (o file) Read(p []byte) (n int, err error) {
-	err = retried(func() error {
-		n, err = syscall.Read(o.fd, p)
-		return err
-	})
-	if err != nil {
-		return 0, err
+// ReadAt implements io.ReaderAt.
+func (o file) ReadAt(p []byte, at int64) (read int, err error) {
+	for read < len(p) && err == nil {
+		n := 0
+		err = retried(func() error {
+			n, err = syscall.Pread(o.fd, p[read:], at+int64(read))
+			return err
+		})
+		if n == 0 && err == nil {
+			err = io.EOF
+		}
+		read += max(n, 0)
 	}
-	if n == 0 && len(p) > 0 {
-		return 0, io.EOF
-	}
-	return n, nil
+	return read, err
 }
 
-// Write implements io.Writer.
-func (o file) Write(p []byte) (written int, err error) {
+// WriteAt implements io.WriterAt.
+func (o file) WriteAt(p []byte, at int64) (written int, err error) {
 	for written < len(p) && err == nil {
 		n := 0
 		err = retried(func() error {
-			n, err = syscall.Write(o.fd, p[written:])
+			n, err = syscall.Pwrite(o.fd, p[written:], at+int64(written))
 			return err
 		})
 		written += max(n, 0)

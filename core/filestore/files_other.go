@@ -7,8 +7,8 @@ import "os"
 // file is an open file. Whoever has one closes it.
 type file struct{ *os.File }
 
-// openFile opens a file for reading. What is no regular file is errIrregular or shows it in stat.
-func (f *folder) openFile(name string) (file, error) {
+// openFile opens a file for what flag says. What is no regular file is errIrregular or shows it in stat.
+func (f *folder) openFile(name string, flag int) (file, error) {
 	named, err := f.root.Lstat(name) // os.Root would follow a link to another session
 	if err == nil && !named.Mode().IsRegular() {
 		err = errIrregular
@@ -16,7 +16,7 @@ func (f *folder) openFile(name string) (file, error) {
 	if err != nil {
 		return file{}, err
 	}
-	o, err := f.root.OpenFile(name, os.O_RDONLY|nonblock, 0)
+	o, err := f.root.OpenFile(name, flag|nonblock, 0)
 	return file{o}, err
 }
 

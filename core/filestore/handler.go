@@ -22,7 +22,7 @@ func (s *Store) Read(ctx context.Context, id session.ID) (rec session.Record, er
 	return rec, err
 }
 
-// Write implements session.Handler. It syncs the new file and its folder.
+// Write implements session.Handler. It syncs the new file and its folder, unless Options.NoSync is set.
 func (s *Store) Write(ctx context.Context, id session.ID, rec session.Record, prev session.Version) error {
 	return s.in(ctx, id, prev.IsZero(), func(f *folder, name string) error {
 		return f.durably(f.write(ctx, name, &rec, prev, nil))

@@ -177,7 +177,7 @@ func (f *folder) writeLease(name string, l *leaseFile) error {
 	if err != nil {
 		return unavailable("a session cannot be locked", err)
 	}
-	_, err = file.Write(data)
+	_, err = file.WriteAt(data, 0)
 	if err = errors.Join(err, file.Close()); err == nil {
 		err = f.rename(temp, name+leaseSuffix)
 	}

@@ -24,6 +24,7 @@ func children() map[string]func(dir string) error {
 		"increment, one of 4": func(dir string) error { return childIncrement(dir, 4) },
 		"writer":              func(dir string) error { return childWriter(dir, false) },
 		"writer, not synced":  func(dir string) error { return childWriter(dir, true) },
+		"count in place":      childCountInPlace,
 		"holder":              childHolder,
 		"lock and increment":  childLockIncrement,
 		"lock":                childLock,

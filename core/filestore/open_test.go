@@ -67,15 +67,19 @@ func TestOptions(t *testing.T) {
 
 func TestMaxBytes(t *testing.T) {
 	t.Parallel()
-	large, dir := newStore(t, nil)
-	small := openStore(t, dir, &filestore.Options{MaxBytes: 100})
-	fits, big := session.ID{1}, session.ID{2}
-	create(t, small, fits, strings.Repeat("x", 100))
-	wantError(t, small.Write(t.Context(), big, record(strings.Repeat("x", 101)), session.Version{}), session.ErrTooLarge, dir)
-	create(t, large, big, strings.Repeat("x", 1000))
-	wantError(t, readError(t, small, big), session.ErrCorrupt, dir)
-	wantPayload(t, large, big, strings.Repeat("x", 1000)) // still there
-	if err := readError(t, small, big); errors.Is(err, session.ErrNotFound) {
-		t.Error("a record over the limit of one process was taken away from the others")
+	for _, noSync := range []bool{false, true} {
+		for _, size := range []int{101, 1000, 100_000} {
+			large, dir := newStore(t, &filestore.Options{NoSync: noSync})
+			small := openStore(t, dir, &filestore.Options{NoSync: noSync, MaxBytes: 100})
+			fits, big := session.ID{1}, session.ID{2}
+			create(t, small, fits, strings.Repeat("x", 100))
+			wantError(t, small.Write(t.Context(), big, record(strings.Repeat("x", 101)), session.Version{}), session.ErrTooLarge, dir)
+			create(t, large, big, strings.Repeat("x", size))
+			wantError(t, readError(t, small, big), session.ErrCorrupt, dir)
+			wantPayload(t, large, big, strings.Repeat("x", size)) // still there
+			if err := readError(t, small, big); errors.Is(err, session.ErrNotFound) {
+				t.Error("a record over the limit of one process was taken away from the others")
+			}
+		}
 	}
 }

@@ -103,11 +103,13 @@ func increment(s *filestore.Store) error {
 func TestKill(t *testing.T) {
 	t.Parallel()
 	const rounds, writers = 100, 2
-	s, dir := newStore(t, nil)
-	create(t, s, sharedID, writerPayload(1))
+	synced, dir := newStore(t, nil)
+	stores := []*filestore.Store{synced, openStore(t, dir, &filestore.Options{NoSync: true})}
+	create(t, synced, sharedID, writerPayload(1))
 	acknowledged, kept := 0, 0
 	for round := range rounds {
 		var running [writers]*child
+		s := stores[round%2]
 		for i := range running {
 			running[i] = startChild(t, []string{"writer", "writer, not synced"}[round%2], dir)
 		}

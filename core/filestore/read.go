@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"os"
 	"time"
 
 	"github.com/nonstick-go/nonstick/core/session"
@@ -23,6 +25,7 @@ type found struct {
 	inode inode
 	rec   session.Record
 	own   time.Time // Seen as the record says it, without the mtime
+	slots slots
 }
 
 func (was *found) close() {
@@ -41,7 +44,7 @@ func (was *found) record() *session.Record {
 
 // session returns the record of a session.
 func (f *folder) session(ctx context.Context, name string) (session.Record, error) {
-	was, err := f.find(ctx, name)
+	was, err := f.find(ctx, name, os.O_RDONLY)
 	if err != nil {
 		return session.Record{}, err
 	}
@@ -49,23 +52,26 @@ func (f *folder) session(ctx context.Context, name string) (session.Record, erro
 	return was.rec, nil
 }
 
-// find is session with the file, which is to be closed. Garbage in its place is moved to the quarantine: without the lock
-// it may have been replaced since it was read, so it is read again with it. If the lock cannot be had, it stays.
-func (f *folder) find(ctx context.Context, name string) (*found, error) {
-	was, err := f.findAlive(name)
-	if !isGarbage(err) || f.lock(ctx) != nil {
+// find is session with the file, opened for what flag says, which is to be closed. Garbage in its place is moved to the
+// quarantine: without the lock it may have been replaced or changed since, so it is read again with it.
+func (f *folder) find(ctx context.Context, name string, flag int) (*found, error) {
+	was, err := f.findAlive(name, flag)
+	if !isGarbage(err) {
 		return was, err
 	}
+	if err := f.lock(ctx); err != nil {
+		return nil, err
+	}
 	defer f.unlock()
-	if was, err = f.findAlive(name); isGarbage(err) {
+	if was, err = f.findAlive(name, flag); isGarbage(err) {
 		f.setAside(name)
 	}
 	return was, err
 }
 
 // findAlive is fetch for sessions: an expired one is ErrNotFound.
-func (f *folder) findAlive(name string) (*found, error) {
-	was, err := f.fetch(name)
+func (f *folder) findAlive(name string, flag int) (*found, error) {
+	was, err := f.fetch(name, flag)
 	if err == nil && expired(&was.rec) {
 		was.close()
 		return nil, session.ErrNotFound
@@ -82,29 +88,34 @@ func (f *folder) alive(name string) (session.Record, error) {
 	return rec, err
 }
 
-// again is alive for whoever has read the session before, if was is not nil. A file with a name is not changed, but for its
-// mtime, so that the one that is still there need not be read twice.
-func (f *folder) again(name string, was *found) (session.Record, error) {
+// again is alive for whoever has read the session before, if was is not nil, and tells whether it is in the same file still.
+// A file without slots is not changed, but for its mtime, so that it need not be read twice.
+func (f *folder) again(name string, was *found) (rec session.Record, same bool, err error) {
 	if was == nil {
-		return f.alive(name)
+		rec, err = f.alive(name)
+		return rec, false, err
 	}
 	info, err := f.root.Lstat(name)
 	if err != nil || statOf(info).inode != was.inode {
-		return f.alive(name)
+		rec, err = f.alive(name)
+		return rec, false, err
 	}
-	rec := was.rec
-	rec.Seen = seenAt(was.own, info.ModTime())
-	if expired(&rec) {
-		return session.Record{}, session.ErrNotFound
+	if was.slots.size == 0 {
+		was.rec.Seen = seenAt(was.own, info.ModTime())
+	} else if err := f.store.examine(was, statOf(info)); err != nil {
+		return session.Record{}, true, err
 	}
-	return rec, nil
+	if expired(&was.rec) {
+		return session.Record{}, true, session.ErrNotFound
+	}
+	return was.rec, true, nil
 }
 
 func expired(rec *session.Record) bool { return !time.Now().Before(rec.Deadline()) }
 
 // load reads the record in a file, expired or not. The error is ErrNotFound, ErrUnavailable or a *corrupt.
 func (f *folder) load(name string) (session.Record, error) {
-	was, err := f.fetch(name)
+	was, err := f.fetch(name, os.O_RDONLY)
 	if err != nil {
 		return session.Record{}, err
 	}
@@ -112,33 +123,62 @@ func (f *folder) load(name string) (session.Record, error) {
 	return was.rec, nil
 }
 
-// fetch is load with the file, which is to be closed.
-func (f *folder) fetch(name string) (*found, error) {
-	file, st, err := f.openMost(name, f.store.opts.MaxBytes)
+// fetch is load with the file, opened for what flag says, which is to be closed.
+func (f *folder) fetch(name string, flag int) (*found, error) {
+	file, st, err := f.openMost(name, max(f.store.opts.MaxBytes, 2*slotMost), flag)
 	if err != nil {
 		return nil, err
 	}
 	was := &found{file: file, inode: st.inode}
-	data, err := contents(file, st)
-	if err == nil {
-		was.rec, err = parse(data)
-	}
-	if err != nil {
+	if err := f.store.examine(was, st); err != nil {
 		was.close()
 		return nil, err
 	}
-	was.own = was.rec.Seen
-	was.rec.Seen = seenAt(was.own, st.mtime)
 	return was, nil
 }
 
-// parse decodes a record. The error is a *corrupt.
-func parse(data []byte) (session.Record, error) {
-	rec, err := session.ParseRecord(data)
-	if err != nil {
-		return session.Record{}, &corrupt{err, !foreign(data)}
+// examine reads the record of a file that is open. The error is ErrUnavailable or a *corrupt.
+func (s *Store) examine(was *found, st stat) (err error) {
+	buffer := s.buffers.Get().(*[2 * slotMost]byte)
+	defer s.buffers.Put(buffer)
+	var before [2]bool // the slots that were torn
+	for range 3 {
+		data, err := contents(was.file, st, buffer[:])
+		if err != nil {
+			return err
+		}
+		if !slotted(data) {
+			return s.take(was, st, slots{}, data, len(data) <= len(buffer))
+		}
+		found, rec, torn := findSlots(data)
+		if other := 1 - found.newest; rec != nil && (!torn[other] || before[other]) {
+			return s.take(was, st, found, rec, len(data) <= len(buffer))
+		}
+		before = torn
+		if st, err = was.file.stat(); err != nil {
+			return opening(err)
+		}
 	}
-	return rec, nil
+	return &corrupt{fmt.Errorf("%w: no slot holds a record", session.ErrCorrupt), true}
+}
+
+// take decodes the record that was found in a file. If lent is set, data is somebody else's.
+func (s *Store) take(was *found, st stat, in slots, data []byte, lent bool) error {
+	if in.size == 0 || in != was.slots {
+		rec, err := session.ParseRecord(data)
+		if err != nil {
+			return &corrupt{err, in.size == 0 && !foreign(data)} // what is whole in a slot is no garbage
+		}
+		if len(rec.Payload) > s.opts.MaxBytes { // perhaps of a process with a higher limit
+			return &corrupt{fmt.Errorf("%w: a payload of %d bytes is over the limit", session.ErrCorrupt, len(rec.Payload)), false}
+		}
+		if lent {
+			rec.Payload = bytes.Clone(rec.Payload)
+		}
+		was.rec, was.own, was.slots = rec, rec.Seen, in
+	}
+	was.rec.Seen = seenAt(was.own, st.mtime)
+	return nil
 }
 
 // seenAt is when a session was seen last by its record and by the mtime of its file.
@@ -149,15 +189,15 @@ func seenAt(own, mtime time.Time) time.Time {
 	return own
 }
 
-// read returns the contents of a file. It takes no lock: a file is complete when it gets its name, and is not changed
-// after that.
+// read returns the contents of a file that is complete when it gets its name, and is not changed after that, as those of
+// sessions may be. It takes no lock.
 func (f *folder) read(name string, most int) ([]byte, error) {
-	file, st, err := f.openMost(name, most)
+	file, st, err := f.openMost(name, most, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	return contents(file, st)
+	return contents(file, st, nil)
 }
 
 // stat is what there is to know of a file.
@@ -171,9 +211,9 @@ type stat struct {
 // errIrregular says of a name that no file of this package has it.
 var errIrregular = &corrupt{fmt.Errorf("%w: not a regular file", session.ErrCorrupt), true}
 
-// openMost opens a file of at most most bytes and the overhead of a record.
-func (f *folder) openMost(name string, most int) (file, stat, error) {
-	o, err := f.openFile(name)
+// openMost opens a file of at most most bytes and the overhead of a record for what flag says.
+func (f *folder) openMost(name string, most, flag int) (file, stat, error) {
+	o, err := f.openFile(name, flag)
 	if err != nil {
 		return o, stat{}, opening(err)
 	}
@@ -192,10 +232,14 @@ func (f *folder) openMost(name string, most int) (file, stat, error) {
 	return o, st, nil
 }
 
-func contents(o file, st stat) ([]byte, error) {
-	data := make([]byte, st.size)
-	n, err := io.ReadFull(o, data)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) { // cut off just now: corrupt
+// contents reads a file into the buffer if that is large enough.
+func contents(o file, st stat, buffer []byte) ([]byte, error) {
+	data := buffer
+	if st.size > int64(len(buffer)) {
+		data = make([]byte, st.size)
+	}
+	n, err := o.ReadAt(data[:st.size], 0)
+	if err != nil && !errors.Is(err, io.EOF) { // cut off just now: corrupt
 		return nil, opening(err)
 	}
 	return data[:n], nil
@@ -212,8 +256,8 @@ func opening(err error) error {
 	return unavailable("a session cannot be read", err)
 }
 
-// foreign reports whether what ParseRecord refused seems to come from a newer version of this library: its format is
-// later, or its checksum is right.
+// foreign reports whether a file without slots that ParseRecord refused seems to come from a newer version of this library:
+// its format is later, or its checksum is right.
 func foreign(data []byte) bool {
 	ours := session.AppendRecord(nil, &session.Record{})
 	if len(data) < len(ours) || data[0] != ours[0] {

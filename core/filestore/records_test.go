@@ -20,7 +20,7 @@ import (
 // TestCutOff cuts a record at every length and flips each of its bytes.
 func TestCutOff(t *testing.T) {
 	t.Parallel()
-	s, dir := newStore(t, &filestore.Options{NoSync: true})
+	s, dir := newStore(t, nil)
 	id := session.ID{1}
 	create(t, s, id, "some payload")
 	whole, err := os.ReadFile(pathOf(dir, id))
@@ -52,6 +52,13 @@ func FuzzFile(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("N\x01garbage"))
 	f.Add(session.AppendRecord(nil, new(record("payload"))))
+	old, slotted := record("slot one"), session.ID{2}
+	must(f, s.Write(f.Context(), slotted, old, session.Version{}))
+	must(f, s.Write(f.Context(), slotted, record("slot two"), old.Version))
+	slots, err := os.ReadFile(pathOf(dir, slotted))
+	must(f, err)
+	f.Add(slots)
+	f.Add(slots[:540])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		id := session.ID{1}
 		must(t, os.MkdirAll(filepath.Dir(pathOf(dir, id)), 0o700))
@@ -74,7 +81,7 @@ func TestNewerFormat(t *testing.T) {
 	ours, err := os.ReadFile(pathOf(dir, id))
 	must(t, err)
 	later := slices.Clone(ours)
-	later[1]++
+	later[1] = 3 // 2 is a file with slots
 	flags := slices.Clone(ours)
 	flags[18] |= 0x80
 	binary.BigEndian.PutUint32(flags[len(flags)-4:], crc32.Checksum(flags[:len(flags)-4], crc32.MakeTable(crc32.Castagnoli)))

@@ -19,16 +19,16 @@ const (
 
 // Options tunes a Store. The zero value is durable and fits nearly everything.
 type Options struct {
-	// NoSync leaves out fsync. Writes are several times as fast, and a process that crashes still loses nothing, but
-	// a power failure or a crash of the kernel may lose or garble what was written in the seconds before it, and may
-	// bring destroyed sessions back.
+	// NoSync leaves out fsync, and changes sessions in place where it can. Writes are many times as fast, and a process
+	// that crashes still loses nothing, but a power failure or a crash of the kernel may lose or garble sessions that were
+	// written in the seconds before it, their older records too, and may bring destroyed sessions back.
 	NoSync bool
 	// LockWait is how long a change waits for other processes that work in the same one of 256 folders, unless its
 	// context ends before. The lock is held for some 20 µs, so a longer wait means that a process was stopped while
 	// it held it. Default 2 s.
 	LockWait time.Duration
-	// MaxBytes is the largest payload of one session, in bytes. A larger one is ErrTooLarge; a larger file is
-	// ErrCorrupt and not read. Default 16 MiB.
+	// MaxBytes is the largest payload of one session, in bytes. A larger one is ErrTooLarge; a file that has one is
+	// ErrCorrupt. Default 16 MiB.
 	MaxBytes int
 }
 
@@ -41,6 +41,8 @@ type Store struct {
 	mu     sync.RWMutex // read-locked by every call, so that Close can await them
 	shards [256]shard
 	sweep  sweep
+
+	buffers sync.Pool // of *[2 * slotMost]byte, to read files into
 }
 
 // shard is one of the 256 folders, as this process sees it.
@@ -53,7 +55,7 @@ type shard struct {
 // may be nil. It fails with ErrUnavailable when the folder cannot be used, and with errors.ErrUnsupported on systems
 // without flock(2).
 func New(dir string, opts *Options) (*Store, error) {
-	s := &Store{}
+	s := &Store{buffers: sync.Pool{New: func() any { return new([2 * slotMost]byte) }}}
 	if opts != nil {
 		s.opts = *opts
 	}

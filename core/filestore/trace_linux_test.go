@@ -23,11 +23,12 @@ type fileOp struct {
 	call     uint32 // SYS_OPENAT is the creation of a file, SYS_GETPID a mark
 	path, to string
 	data     []byte
+	at       int64 // in the file, of pwrite
 	mtime    time.Time
 }
 
 func (op fileOp) String() string {
-	names := map[uint32]string{syscall.SYS_OPENAT: "create", syscall.SYS_WRITE: "write", syscall.SYS_FSYNC: "fsync", syscall.SYS_RENAMEAT: "rename",
+	names := map[uint32]string{syscall.SYS_OPENAT: "create", syscall.SYS_WRITE: "write", syscall.SYS_PWRITE64: "pwrite", syscall.SYS_FSYNC: "fsync", syscall.SYS_RENAMEAT: "rename",
 		syscall.SYS_UNLINKAT: "unlink", syscall.SYS_MKDIRAT: "mkdir", syscall.SYS_UTIMENSAT: "utimens", syscall.SYS_GETPID: "--"}
 	return strings.TrimSpace(fmt.Sprint(names[op.call], " ", op.path, " ", op.to))
 }
@@ -40,16 +41,22 @@ type tracer struct {
 	fd     int      // where the kernel asks
 	ops    []fileOp
 	errs   []error
+	onRead func() // if it is set, it is called before each read of a file at an offset, which waits
 }
 
 // traced returns what do did with files in dir. What it started on other threads is not seen. Each mark is an operation too.
 // do runs on a goroutine of its own, so it must not end the test.
 func traced(t testing.TB, dir string, do func(mark func()) error) []fileOp {
 	t.Helper()
+	return (&tracer{dir: dir}).trace(t, do)
+}
+
+func (r *tracer) trace(t testing.TB, do func(mark func()) error) []fileOp {
+	t.Helper()
 	memory, err := os.Open("/proc/self/mem")
 	must(t, err)
 	defer memory.Close()
-	r := &tracer{dir: dir, memory: memory}
+	r.memory = memory
 	installed, done := make(chan error), make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // for ever: the thread ends with its filter
@@ -90,6 +97,9 @@ func (r *tracer) install() error {
 	seccomp := map[string]uintptr{"amd64": 317, "arm64": 277}[runtime.GOARCH]
 	calls := []uint32{syscall.SYS_OPENAT, syscall.SYS_PWRITE64, syscall.SYS_WRITEV, syscall.SYS_FTRUNCATE, syscall.SYS_FSYNC, syscall.SYS_FDATASYNC,
 		syscall.SYS_RENAMEAT, syscall.SYS_UNLINKAT, syscall.SYS_MKDIRAT, syscall.SYS_UTIMENSAT, syscall.SYS_LINKAT, syscall.SYS_SYMLINKAT}
+	if r.onRead != nil {
+		calls = append(calls, syscall.SYS_PREAD64)
+	}
 	n := uint8(len(calls))
 	program := []syscall.SockFilter{
 		{Code: syscall.BPF_LD | syscall.BPF_W | syscall.BPF_ABS},
@@ -161,14 +171,18 @@ func (r *tracer) note(q *request) (end bool, err error) {
 	op := fileOp{call: q.call}
 	a := q.args
 	switch q.call {
+	case syscall.SYS_PREAD64:
+		r.onRead()
+		return false, nil
 	case syscall.SYS_OPENAT:
 		if a[2]&syscall.O_CREAT == 0 {
 			return false, nil
 		}
 		op.path, err = r.path(a[0], a[1])
-	case syscall.SYS_WRITE, syscall.SYS_FSYNC:
+	case syscall.SYS_WRITE, syscall.SYS_PWRITE64, syscall.SYS_FSYNC:
 		op.path, err = r.path(a[0], 0)
-		if q.call == syscall.SYS_WRITE && err == nil {
+		if q.call != syscall.SYS_FSYNC && err == nil {
+			op.at = int64(a[3])
 			op.data, err = r.read(a[1], a[2])
 		}
 	case syscall.SYS_UTIMENSAT:

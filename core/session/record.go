@@ -42,7 +42,7 @@ func (r *Record) Deadline() time.Time {
 // without decoding the rest.
 //
 //	0       'N'
-//	1       format, 1
+//	1       format, 1; 2 begins a file of package filestore with two records
 //	2..17   version
 //	18      flags: bit 0, a successor follows the times
 //	19..24  created, milliseconds since 1970, big-endian
