@@ -19,10 +19,11 @@ const (
 	// run: more would make them smaller.
 	DefaultMost = 2
 	// MostCalls is how many calls a batch has at most, and mostBytes how many bytes: others wait until it has been sent, and all of
-	// it has to be answered within the time that a client has for one answer. What is larger than Largest, in bytes, is sent alone.
+	// it has to be answered within the time that a client has for one answer.
 	MostCalls = 64
-	Largest   = 16 << 10
 	mostBytes = 64 << 10
+	// Largest is how many bytes a call in a batch has at most. A larger one is made alone.
+	Largest = 16 << 10
 	// overdue is for how long calls wait for those that are under way: when a server stands still, or a connection is dead, each
 	// batch takes its own time to find that out.
 	overdue = 25 * time.Millisecond
