@@ -57,8 +57,8 @@ func (l *link) disbelieve(err *error) {
 // limits is a network connection whose deadlines are no later than end, unless that is zero.
 //
 // redigo reads and writes 4 KiB at a time. With a batch of commands that would be several system calls, so what fills its buffer is kept
-// until the rest comes, or an answer is waited for, and more is read than it asks for: by connections of a pool, on which nobody writes
-// while somebody reads, as on those of subscribers.
+// until the rest comes, or an answer is waited for, and more is read than it asks for. That is for connections of a pool: on those of
+// subscribers somebody writes while another one reads.
 type limits struct {
 	net.Conn
 	end    time.Time

@@ -226,6 +226,44 @@ func TestOverdue(t *testing.T) {
 	})
 }
 
+// After a server has stood still, no more are under way than before.
+func TestOverdueNoMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const most = 2
+		begin := time.Now()
+		var mu sync.Mutex
+		underWay, peak := 0, 0
+		run := func(context.Context, []*order) {
+			mu.Lock()
+			underWay++
+			if time.Since(begin) > 2*time.Second {
+				peak = max(peak, underWay)
+			}
+			mu.Unlock()
+			time.Sleep(max(time.Second-time.Since(begin), 5*time.Millisecond))
+			mu.Lock()
+			underWay--
+			mu.Unlock()
+		}
+		b := batch.New(most, func(ctx context.Context, o *order) { run(ctx, []*order{o}) }, run)
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				for time.Since(begin) < 3*time.Second {
+					if err := b.Run(t.Context(), new(order), 0); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if peak == 0 || peak > most {
+			t.Errorf("%d are under way at once, a second after the server went on", peak)
+		}
+	})
+}
+
 // A panic of a client is the caller's, and holds nobody up.
 func TestPanic(t *testing.T) {
 	t.Parallel()

@@ -68,8 +68,9 @@
 //
 // A Store is safe for concurrent use, and so are many Stores of many processes on one folder. Reads take no lock, unless
 // changes in place spoil three attempts in a row. Changes prepare what they write first, then hold the lock of one of the 256
-// folders for the time of a comparison and a rename, or of another read and a write. Goroutines of one process queue for it in order, so each process has at most one waiter, which tries with
-// growing pauses of up to 2 ms. A process that dies loses its lock at once.
+// folders for the time of a comparison and a rename, or of another read and a write. Goroutines of one process queue for it
+// in order, so each process has at most one waiter, which tries with growing pauses of up to 2 ms. A process that dies loses
+// its lock at once.
 //
 // That is the lock of a folder, for one call. The lock of a session, which a request holds, is a file of its own that is
 // changed under the folder's. Its lease goes by the clock of the host. Processes that wait for it look every 2 to 6 ms
