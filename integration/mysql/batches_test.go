@@ -109,6 +109,31 @@ func TestBatchesSelectLimit(t *testing.T) {
 	}
 }
 
+// What was to be read together in vain, as too many large records are, is read by itself the next time, and then together again.
+func TestBatchesInVain(t *testing.T) {
+	t.Parallel()
+	m := servers.StartMariaDB(t, nil)
+	s := openAsIs(t, withParams(t, m.URL(), "dial_timeout=6s&write_timeout=6s&read_timeout=2s"))
+	ids := existing(t, s, 20, 100)
+	statements := func(meanwhile func()) (n, failed int) {
+		before := status(t, m, "Com_select")
+		for _, err := range meet(t, m, s, ids, len(ids), meanwhile) {
+			if err != nil {
+				failed++
+			}
+		}
+		return status(t, m, "Com_select") - before, failed
+	}
+	if _, failed := statements(func() { time.Sleep(3 * time.Second) }); failed < len(ids)-2 {
+		t.Fatalf("only %d of %d reads failed", failed, len(ids))
+	}
+	alone, failed := statements(func() {})
+	together, failedToo := statements(func() {})
+	if failed+failedToo > 0 || alone < len(ids)/2 || together > len(ids)/2 {
+		t.Errorf("%d reads took %d statements after they had failed, then %d; %d and %d failed", len(ids), alone, together, failed, failedToo)
+	}
+}
+
 // meet has so many readers come while the server stands still, does something meanwhile, and returns the errors of all.
 func meet(t *testing.T, m *servers.MariaDB, s store, ids []session.ID, readers int, meanwhile func()) []error {
 	t.Helper()

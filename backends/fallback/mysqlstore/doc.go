@@ -62,7 +62,8 @@
 // Each read ends at its own deadline, whatever becomes of the statement; but one that is under way with others does not end when its
 // context is cancelled. A statement that fails, or a connection that breaks, fails all reads that it was for, which the
 // session.Manager repeats as it does others. A record of more than 16 KiB does not come with others: it is read by a statement of
-// its own, which at its first time follows a shared one. A driver of the program's that traces sees a shared statement with the
+// its own, which at its first time follows a shared one. What a shared statement was to read and has failed to is read by a
+// statement of its own the next time. A driver of the program's that traces sees a shared statement with the
 // context of one of the requests.
 //
 // # Permissions

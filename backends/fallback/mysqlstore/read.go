@@ -67,8 +67,9 @@ type reading struct {
 	err  error  // sql.ErrNoRows if there is no row
 }
 
-// large remembers sessions whose records were large when they were read last, so that nobody waits for them together with others:
-// one for each place, which is given to whoever comes last.
+// large remembers sessions whose records were large when they were read last, or that were to be read with others in vain, as many
+// large ones may be: they are read by themselves the next time, so that nobody waits for them. It has one for each place, which is
+// given to whoever comes last.
 type large [1024]atomic.Uint64
 
 func (l *large) place(id session.ID) (*atomic.Uint64, uint64) {
@@ -110,6 +111,7 @@ func (s *Store) readAll(ctx context.Context, reads []*reading) {
 	if err != nil {
 		for _, r := range reads {
 			r.err = err
+			s.large.note(r.id, true)
 		}
 	}
 }
